@@ -1,0 +1,54 @@
+"""Multi-head attention over a sequence, of itself or of a context."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mezzotint.nn.init import zeroed
+
+
+class Attention(nn.Module):
+    """softmax(QKᵀ/√d)·V in ``heads`` heads (Vaswani et al. 2017, eq. 1).
+
+    Queries come from ``x``, keys and values from ``context``, or from ``x`` too where there is no
+    context. ``keys_values`` is apart from ``forward`` because a prompt's stay the same through all
+    sampling steps.
+    """
+
+    def __init__(self, width: int, context_width: int, heads: int, bias: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=bias)
+        self.key = nn.Linear(context_width, width, bias=bias)
+        self.value = nn.Linear(context_width, width, bias=bias)
+        self.out = zeroed(nn.Linear(width, width))
+
+    def keys_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (b, heads, n, d) of a context (b, n, context_width)."""
+        return self._split(self.key(context)), self._split(self.value(context))
+
+    def forward(
+        self, x: Tensor, keys_values: tuple[Tensor, Tensor] | None = None, causal: bool = False
+    ) -> Tensor:
+        """Attend from x (b, n, width) to ``keys_values``, its own unless given; (b, n, width)."""
+        key, value = self.keys_values(x) if keys_values is None else keys_values
+        query = self._split(self.query(x))
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        b, n, width = x.shape
+        return x.view(b, n, self.heads, width // self.heads).transpose(1, 2)
+
+
+class SpatialAttention(nn.Module):
+    """Single-headed self-attention among the pixels of a feature map, added to it."""
+
+    def __init__(self, channels: int, groups: int, eps: float) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, channels, eps)
+        self.attention = Attention(channels, channels, heads=1, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, h, w) → (b, c, h, w)."""
+        pixels = self.norm(x).flatten(2).transpose(1, 2)
+        return x + self.attention(pixels).transpose(1, 2).unflatten(2, x.shape[2:])

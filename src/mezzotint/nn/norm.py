@@ -1,0 +1,12 @@
+"""Group normalisation and SiLU, the pair in front of the convolutions of these networks."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class NormSiLU(nn.GroupNorm):
+    """SiLU of the group-normalised input, (b, c, h, w) → (b, c, h, w)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise over each group of channels, scale, shift, and apply SiLU."""
+        return F.silu(super().forward(input))
