@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mezzotint.errors import InputError
-from mezzotint.nn.attention import SpatialAttention
+from mezzotint.nn.attention import PixelAttention
 from mezzotint.nn.norm import NormSiLU
 from mezzotint.nn.residual import Downsample, ResidualBlock, Upsample
 
@@ -27,7 +27,7 @@ class AutoencoderParams:
         blocks: residual blocks of an encoder level; a decoder level has one more.
         mid_attention: whether the pixels of the coarsest level attend to each other.
         latent_convs: whether a 1 × 1 convolution stands on either side of the latent.
-        groups: groups of the normalisation.
+        groups: groups of the normalisation; see NormSiLU for what is quick.
     """
 
     image_channels: int
@@ -150,7 +150,7 @@ class _Middle(nn.Module):
         super().__init__()
         attends = params.mid_attention
         self.first = ResidualBlock(channels, channels, params.groups, EPS)
-        self.attention = SpatialAttention(channels, params.groups, EPS) if attends else None
+        self.attention = PixelAttention(channels, params.groups, EPS) if attends else None
         self.last = ResidualBlock(channels, channels, params.groups, EPS)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from mezzotint.nn.init import zeroed
 class Attention(nn.Module):
     """softmax(QKᵀ/√d)·V in ``heads`` heads (Vaswani et al. 2017, eq. 1).
 
-    Queries come from ``x``, keys and values from ``context``, or from ``x`` too where there is no
-    context. ``keys_values`` is apart from ``forward`` because a prompt's stay the same through all
-    sampling steps.
+    Queries come from ``x``, keys and values from a context, or from ``x`` too where none is given.
+    ``keys_values`` is apart from ``forward`` because a prompt's stay the same through all sampling
+    steps. ``bias`` is that of queries, keys and values.
     """
 
     def __init__(self, width: int, context_width: int, heads: int, bias: bool) -> None:
@@ -20,7 +20,7 @@ class Attention(nn.Module):
         self.query = nn.Linear(width, width, bias=bias)
         self.key = nn.Linear(context_width, width, bias=bias)
         self.value = nn.Linear(context_width, width, bias=bias)
-        self.out = zeroed(nn.Linear(width, width))
+        self.out = nn.Linear(width, width)
 
     def keys_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (b, heads, n, d) of a context (b, n, context_width)."""
@@ -40,15 +40,25 @@ class Attention(nn.Module):
         return x.view(b, n, self.heads, width // self.heads).transpose(1, 2)
 
 
-class SpatialAttention(nn.Module):
+class PixelAttention(nn.Module):
     """Single-headed self-attention among the pixels of a feature map, added to it."""
 
     def __init__(self, channels: int, groups: int, eps: float) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(groups, channels, eps)
         self.attention = Attention(channels, channels, heads=1, bias=True)
+        zeroed(self.attention.out)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, h, w) → (b, c, h, w)."""
-        pixels = self.norm(x).flatten(2).transpose(1, 2)
-        return x + self.attention(pixels).transpose(1, 2).unflatten(2, x.shape[2:])
+        return x + to_map(self.attention(to_tokens(self.norm(x))), x)
+
+
+def to_tokens(x: Tensor) -> Tensor:
+    """Feature map (b, c, h, w) as a sequence of pixels (b, h·w, c); a view in channels-last."""
+    return x.flatten(2).transpose(1, 2)
+
+
+def to_map(tokens: Tensor, like: Tensor) -> Tensor:
+    """Sequence of pixels (b, h·w, c) as a feature map (b, c, h, w), h and w as ``like`` has."""
+    return tokens.transpose(1, 2).view(like.shape)

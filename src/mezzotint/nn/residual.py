@@ -36,17 +36,17 @@ class ResidualBlock(nn.Module):
 class Downsample(nn.Module):
     """Half the resolution by a 3×3 convolution of stride 2.
 
-    ``centred`` pads one pixel on all sides (U-Net); else right and below only (autoencoder).
+    ``centred`` pads one pixel on all sides (U-Net), else right and below only (autoencoder).
     """
 
     def __init__(self, channels: int, centred: bool) -> None:
         super().__init__()
-        self.padding = (1, 1, 1, 1) if centred else (0, 1, 0, 1)
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+        self.centred = centred
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1 if centred else 0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, c, h, w) → (b, c, ⌈h/2⌉, ⌈w/2⌉) where centred, else ⌊h/2⌋ and ⌊w/2⌋."""
-        return self.conv(F.pad(x, self.padding))
+        """(b, c, h, w) → (b, c, h/2, w/2), halves rounded up where centred, else down."""
+        return self.conv(x if self.centred else F.pad(x, (0, 1, 0, 1)))
 
 
 class Upsample(nn.Module):

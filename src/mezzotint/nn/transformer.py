@@ -1,0 +1,62 @@
+"""Transformers among the pixels of a feature map that read the prompt (Rombach et al. 2022)."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mezzotint.nn.attention import Attention, to_map, to_tokens
+from mezzotint.nn.init import zeroed
+
+
+class PixelTransformer(nn.Module):
+    """``depth`` transformer blocks between two projections, added to the feature map."""
+
+    def __init__(
+        self, channels: int, context_width: int, heads: int, depth: int, groups: int
+    ) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.project_in = nn.Linear(channels, channels)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(channels, context_width, heads) for _ in range(depth)
+        )
+        self.project_out = zeroed(nn.Linear(channels, channels))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """x (b, c, h, w) with context (b, n, context_width) → (b, c, h, w)."""
+        tokens = self.project_in(to_tokens(self.norm(x)))
+        for block in self.blocks:
+            tokens = block(tokens, context)
+        return x + to_map(self.project_out(tokens), x)
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention, cross-attention and a gated feed-forward, each normalised and added."""
+
+    def __init__(self, width: int, context_width: int, heads: int) -> None:
+        super().__init__()
+        self.norm_self = nn.LayerNorm(width)
+        self.attend_self = Attention(width, width, heads, bias=False)
+        self.norm_cross = nn.LayerNorm(width)
+        self.attend_cross = Attention(width, context_width, heads, bias=False)
+        self.norm_feed = nn.LayerNorm(width)
+        self.feed = GatedFeedForward(width, 4 * width)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """x (b, m, width) with context (b, n, context_width) → (b, m, width)."""
+        x = x + self.attend_self(self.norm_self(x))
+        x = x + self.attend_cross(self.norm_cross(x), self.attend_cross.keys_values(context))
+        return x + self.feed(self.norm_feed(x))
+
+
+class GatedFeedForward(nn.Module):
+    """(x·A)·GELU(x·B)·C, GEGLU of Shazeer 2020 (eq. 6): (…, width) → (…, width)."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.value_gate = nn.Linear(width, 2 * hidden)
+        self.out = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the gated layer."""
+        value, gate = self.value_gate(x).chunk(2, dim=-1)
+        return self.out(value * F.gelu(gate))
