@@ -1,0 +1,149 @@
+"""The open Fluent emoji art, fetched by its package client and drawn once into an atlas."""
+
+import base64
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mezzotint.errors import InputError
+from mezzotint.files import write_whole
+from mezzotint.world.things import KINDS
+
+PACKAGE, VERSION = "fluentui-emoji", "1.3.0"
+INTEGRITY = "sha512-JTXXwqIie2rWTgOkIJDJxr0WtwTz2WU4kdOq8buLVThYwQ264aFR2jdTyuon2oEbLqqGMT64zI4btyn1saB2xw=="
+LOOKS = ("modern", "flat")
+CELL = 192  # pixels: the largest object of a 256-pixel picture is drawn without enlarging
+LARGEST_ICON = 1 << 20  # bytes; the icons are a few kilobytes
+
+
+def cache_folder() -> Path:
+    """The folder for downloaded art: ``$MEZZOTINT_CACHE``, or ``~/.cache/mezzotint``."""
+    folder = Path(os.environ.get("MEZZOTINT_CACHE") or Path.home() / ".cache" / "mezzotint")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from error
+    return folder
+
+
+def fetch() -> bytes:
+    """The package's tarball, from the cache or else from npm, with its hash checked.
+
+    Raises:
+        InputError: npm is missing, or cannot fetch the package, or gave something else.
+    """
+    path = cache_folder() / f"{PACKAGE}-{VERSION}.tgz"
+    if path.exists():
+        return _checked(path.read_bytes(), str(path))
+    npm = shutil.which("npm")
+    if npm is None:
+        raise InputError(
+            f"the world's art comes through npm, which is not installed: install Node.js, "
+            f"or put {path.name} into {path.parent}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", folder]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        found = Path(folder) / path.name
+        if done.returncode != 0 or not found.exists():
+            reason = " ".join(done.stderr.split())[:200] or f"exit status {done.returncode}"
+            raise InputError(f"npm could not fetch {PACKAGE}@{VERSION}: {reason}")
+        data = _checked(found.read_bytes(), f"npm's {path.name}")
+    write_whole(path, data)
+    return data
+
+
+def _checked(data: bytes, source: str) -> bytes:
+    digest = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()
+    if digest != INTEGRITY:
+        raise InputError(f"{source} is not {PACKAGE} {VERSION} (its hash differs): delete it")
+    return data
+
+
+def icons(tarball: bytes, wanted: set[str]) -> dict[str, str]:
+    """The text of the ``wanted`` members of a gzipped tarball, read in memory only.
+
+    Raises:
+        InputError: it is no tarball, a member has a path outside the package, is no plain file
+            or is too large, or a wanted member is missing.
+    """
+    found: dict[str, str] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(tarball), mode="r:gz") as archive:
+            for member in archive:
+                parts = Path(member.name).parts
+                if Path(member.name).is_absolute() or ".." in parts:
+                    raise InputError(f"the art's tarball names a path outside it: {member.name!r}")
+                if member.name not in wanted:
+                    continue
+                file = archive.extractfile(member) if member.isfile() else None
+                text = file.read(LARGEST_ICON + 1) if file else b""
+                if not 0 < len(text) <= LARGEST_ICON:
+                    raise InputError(f"the art's tarball has no usable icon {member.name!r}")
+                found[member.name] = text.decode()
+    except (tarfile.TarError, EOFError, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the art's tarball cannot be read: {error}") from error
+    if missing := sorted(wanted - found.keys()):
+        raise InputError(f"the art's tarball lacks {missing[0]!r}")
+    return found
+
+
+@cache
+def atlas() -> dict[tuple[str, str], NDArray[np.uint8]]:
+    """Every sprite by ``(look, name)``: ``(h, w, 4)`` uint8, straight alpha, trimmed to the art.
+
+    The longer side is about CELL pixels. The first call draws them all (seconds) and keeps them
+    in the cache folder.
+    """
+    path = cache_folder() / f"atlas-{VERSION}-{CELL}-{_fingerprint()}.npz"
+    if not path.exists():
+        write_whole(path, _packed(_draw()))
+    with np.load(path, allow_pickle=False) as file:
+        cells, boxes = file["cells"], file["boxes"]
+    keys = [(look, name) for look in LOOKS for name in KINDS]
+    return {
+        key: cell[top:bottom, left:right]
+        for key, cell, (left, top, right, bottom) in zip(keys, cells, boxes, strict=True)
+    }
+
+
+def _fingerprint() -> str:
+    names = "\n".join(f"{kind.name}={kind.art}" for kind in KINDS.values())
+    return hashlib.sha256(names.encode()).hexdigest()[:12]
+
+
+def _packed(cells: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    boxes = [Image.fromarray(cell[..., 3]).getbbox() for cell in cells]
+    buffer = io.BytesIO()
+    np.savez(buffer, cells=cells, boxes=np.array(boxes, np.int32))
+    return buffer.getvalue()
+
+
+def _draw() -> NDArray[np.uint8]:
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise InputError(
+            "drawing the world's art needs resvg-py: pip install 'mezzotint[world]'"
+        ) from error
+    from PIL import Image
+
+    paths = [f"package/icons/{look}/{kind.art}.svg" for look in LOOKS for kind in KINDS.values()]
+    texts = icons(fetch(), set(paths))
+    cells = np.zeros((len(paths), CELL, CELL, 4), np.uint8)
+    for cell, path in zip(cells, paths, strict=True):
+        png = bytes(resvg_py.svg_to_bytes(svg_string=texts[path], width=CELL, height=CELL))
+        icon = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
+        cell[: icon.shape[0], : icon.shape[1]] = icon[:CELL, :CELL]
+    return cells

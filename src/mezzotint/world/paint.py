@@ -1,0 +1,115 @@
+"""Brushes: antialiased shapes and gradients on a float canvas, at any resolution.
+
+A canvas is ``(h, w, 3)`` float32 in [0, 1]; coordinates are fractions of its side, y downwards.
+Brushes change the canvas in place and touch only the rows and columns they cover.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+RGB = tuple[float, float, float]
+Tone = RGB | Array
+
+
+@lru_cache(maxsize=8)
+def axis(size: int) -> Array:
+    """Pixel centres along a side, as fractions of it: ``(size,)``."""
+    line = (np.arange(size, dtype=np.float32) + 0.5) / size
+    line.setflags(write=False)
+    return line
+
+
+def rgb(code: str) -> Array:
+    """A colour of six hexadecimal digits as float32 in [0, 1]."""
+    return np.frombuffer(bytes.fromhex(code), np.uint8).astype(np.float32) / 255
+
+
+def gradient(canvas: Array, top: Array, bottom: Array, steps: int = 0) -> None:
+    """Fill the canvas from ``top`` to ``bottom``, in ``steps`` flat bands if there are any."""
+    t = axis(canvas.shape[0])
+    if steps:
+        t = np.floor(t * steps) / (steps - 1)
+    canvas[:] = (top + (bottom - top) * t[:, None])[:, None, :]
+
+
+def blend(region: Array, colour: Array, cover: Array) -> None:
+    """Lay ``colour`` over a region where ``cover`` ``(h, w)`` says how much."""
+    region += (colour - region) * cover[..., None]
+
+
+def below(canvas: Array, edge: Array, top: Array, bottom: Array | None = None) -> None:
+    """Fill everything below a profile ``edge`` ``(w,)`` of y values, shading down to ``bottom``."""
+    size = canvas.shape[0]
+    first = max(0, int(float(edge.min()) * size) - 1)
+    if first >= size:
+        return
+    y = axis(size)[first:, None]
+    cover = np.clip((y - edge) * size + 0.5, 0, 1)
+    if bottom is None:
+        blend(canvas[first:], top, cover)
+    else:
+        t = (y - y[0]) / max(float(y[-1, 0] - y[0, 0]), 1e-3)
+        blend(canvas[first:], (top + (bottom - top) * t)[:, None, :], cover)
+
+
+def disc(
+    canvas: Array,
+    x: float,
+    y: float,
+    radius: float,
+    colour: Array,
+    *,
+    squash: float = 1.0,
+    opacity: float = 1.0,
+    soft: float = 0.0,
+) -> None:
+    """An ellipse ``radius`` wide and ``radius · squash`` high, its edge ``soft · radius`` wide."""
+    size = canvas.shape[0]
+    reach = radius + 1 / size
+    left, right = max(0, int((x - reach) * size)), min(size, int((x + reach) * size) + 1)
+    reach_y = radius * squash + 1 / size
+    top, bottom = max(0, int((y - reach_y) * size)), min(size, int((y + reach_y) * size) + 1)
+    if left >= right or top >= bottom:
+        return
+    line = axis(size)
+    dx, dy = line[left:right] - x, (line[top:bottom, None] - y) / squash
+    inside = radius - np.sqrt(dx * dx + dy * dy)
+    cover = np.clip(inside / max(soft * radius, 1 / size) + (0.0 if soft else 0.5), 0, 1)
+    if soft:
+        cover = cover * cover * (3 - 2 * cover)
+    blend(canvas[top:bottom, left:right], colour, cover * opacity)
+
+
+def dots(
+    canvas: Array, x: Array, y: Array, strength: Array, colour: Array, radius: float = 0.004
+) -> None:
+    """Small square dots, for stars, snowflakes and flowers; ``strength`` is their opacity."""
+    size = canvas.shape[0]
+    half = max(1, round(radius * size))
+    for px, py, s in zip((x * size).astype(int), (y * size).astype(int), strength, strict=True):
+        patch = canvas[max(0, py) : py + half, max(0, px) : px + half]
+        patch += (colour - patch) * s
+
+
+def waves(x: Array, parts: int, rng: np.random.Generator, height: float, rate: float) -> Array:
+    """A smooth profile around 0 of the given height: a few sines of rising frequency."""
+    out = np.zeros_like(x)
+    for k in range(1, parts + 1):
+        phase, amount = rng.random() * 2 * np.pi, 0.5 + rng.random()
+        out += np.float32(amount / k) * np.sin(np.float32(rate * k) * x + np.float32(phase))
+    return out * np.float32(height / parts)
+
+
+def teeth(x: Array, peaks: list[tuple[float, float, float]]) -> Array:
+    """The upper outline of triangles ``(centre, half width, height)``: the height at each x."""
+    out = np.zeros_like(x)
+    for centre, half, height in peaks:
+        np.maximum(out, height * (1 - np.abs(x - centre) / half), out=out)
+    return out
+
+
+Profile = Callable[[Array], Array]

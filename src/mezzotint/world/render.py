@@ -1,0 +1,106 @@
+"""A scene's picture."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mezzotint.errors import InputError
+from mezzotint.world import styles
+from mezzotint.world.paint import Array, disc, rgb
+from mezzotint.world.places import LIGHTS, PAINTERS, Brush, sea_front
+from mezzotint.world.scene import Scene, Thing
+from mezzotint.world.sprites import Sprite, look, sprite
+from mezzotint.world.things import KINDS
+
+SMALLEST, LARGEST = 16, 1024
+
+
+def render(scene: Scene, size: int = 128) -> NDArray[np.uint8]:
+    """The picture of a scene, ``(size, size, 3)`` uint8 RGB; a pure function of its arguments.
+
+    Raises:
+        InputError: ``size`` is not between 16 and 1024 pixels, or the art cannot be fetched.
+    """
+    if not SMALLEST <= size <= LARGEST:
+        raise InputError(f"size {size} is not between {SMALLEST} and {LARGEST} pixels")
+    canvas = np.zeros((size, size, 3), np.float32)
+    light = LIGHTS["day" if scene.place == "plain" else scene.hour]
+    rng = np.random.Generator(np.random.PCG64(scene.variant))
+    brush = Brush(canvas, rng, scene, light)
+    PAINTERS[scene.place](brush)
+    for thing in scene.things:
+        _place(brush, thing)
+    if scene.place == "sea":
+        sea_front(brush)
+    _fall(brush)
+    if scene.style == "ink":
+        canvas = styles.ink(canvas)
+    elif scene.style == "neon":
+        canvas = styles.neon(canvas)
+    return np.rint(np.clip(canvas, 0, 1) * 255).astype(np.uint8)
+
+
+def _place(b: Brush, thing: Thing) -> None:
+    """Lay a thing on the canvas: halo, contact shadow, then the lit sprite."""
+    size = b.canvas.shape[0]
+    item = sprite(thing.name, look(b.scene.style), thing.colour, max(2, round(thing.height * size)))
+    height, width = item.alpha.shape
+    top, left = round(thing.y * size) - height, round(thing.x * size - width / 2)
+    aspect = width / height
+    if b.scene.style != "flat":
+        _halo(b, thing, item, aspect)
+    if _stands(b.scene, thing):
+        centre, half = item.foot
+        x = thing.x + (centre - 0.5) * thing.height * aspect
+        wide = max(half, 0.18) * thing.height * aspect * 1.12
+        soft = 0.0 if b.scene.style == "flat" else 0.7
+        shadow = b.light.land * rgb("2a2440") * np.float32(0.6)
+        disc(b.canvas, x, thing.y - 0.006, wide, shadow, squash=0.16, opacity=0.5, soft=soft)
+    lit = item.colour * (b.light.things if b.scene.place != "space" else np.float32(1))
+    y0, y1 = max(0, top), min(size, top + height)
+    x0, x1 = max(0, left), min(size, left + width)
+    inner = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
+    patch = b.canvas[y0:y1, x0:x1]
+    patch *= 1 - item.alpha[inner][..., None]
+    patch += lit[inner]
+
+
+def _halo(b: Brush, thing: Thing, item: Sprite, aspect: float) -> None:
+    """A breath of light behind dark things and of shade behind light ones."""
+    y = thing.y - thing.height / 2
+    size = b.canvas.shape[0]
+    row = min(size - 1, max(0, int(y * size)))
+    behind = float(b.canvas[row].mean())
+    if abs(behind - item.luma) > 0.3:
+        return
+    tone = rgb("ffffff") if item.luma < 0.5 else b.canvas[row].mean(axis=0) * np.float32(0.35)
+    radius = max(aspect, 0.7) * thing.height * 0.72
+    disc(b.canvas, thing.x, y, radius, tone, squash=1 / max(aspect, 0.7), opacity=0.42, soft=0.75)
+
+
+def _stands(scene: Scene, thing: Thing) -> bool:
+    """Whether the thing touches ground that can take its shadow."""
+    if scene.place in ("sea", "space"):
+        return False
+    free = ("air", "water") if scene.place == "underwater" else ("air",)
+    return KINDS[thing.name].habitat not in free
+
+
+def _fall(b: Brush) -> None:
+    """What falls from the sky, over everything."""
+    size = b.canvas.shape[0]
+    if b.scene.weather == "snowfall":
+        for x, y, r in b.rng.random((46, 3)).tolist():
+            disc(b.canvas, x, y, 0.007 + 0.008 * r, rgb("ffffff"), opacity=0.9)
+    elif b.scene.weather == "rain":
+        long = max(3, round(0.07 * size))
+        slant = np.arange(long) // 3
+        down = np.arange(long)
+        drops = (b.rng.random((60, 2)) * size).astype(int)
+        ys = (drops[:, :1] + down).clip(0, size - 1)
+        xs = (drops[:, 1:] - slant) % size
+        b.canvas[ys, xs] += (rgb("dcebff") - b.canvas[ys, xs]) * np.float32(0.6)
+
+
+def picture(scene: Scene, size: int = 128) -> Array:
+    """The picture as floats in [−1, 1], ``(3, size, size)``, as networks take it."""
+    return np.moveaxis(render(scene, size), -1, 0).astype(np.float32) / np.float32(127.5) - 1
