@@ -1,0 +1,114 @@
+"""Sets of pictures drawn from the storybook world, by several processes, once."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from mezzotint.errors import InputError
+from mezzotint.training.data.pictures import (
+    SHARD,
+    PictureSet,
+    finish,
+    missing_shards,
+    write_shard,
+)
+
+DENSITIES = ("dense", "short", "tags")
+DENSITY_SHARES = (0.55, 0.30, 0.15)
+HELD_OUT_SEEDS = 1_000_000_000  # scene seeds from here on are never trained on
+
+
+@dataclass(frozen=True)
+class SceneSet:
+    """Which scenes of the world a set holds.
+
+    Attributes:
+        size: pixels along a side.
+        count: how many scenes.
+        single: how many of them, the first ones, show one object each.
+        wordings: captions for each scene.
+        first_seed: scene k has the seed ``first_seed + k``.
+    """
+
+    size: int
+    count: int
+    single: int
+    wordings: int
+    first_seed: int
+
+    @property
+    def folder_name(self) -> str:
+        """A name that differs between any two sets."""
+        digest = blake2b(json.dumps(asdict(self)).encode(), digest_size=4).hexdigest()
+        return f"world-{self.size}px-{self.count}-{digest}"
+
+
+def held_out(scenes: SceneSet, count: int) -> SceneSet:
+    """``count`` mixed scenes that no training set contains."""
+    return SceneSet(scenes.size, count, 0, scenes.wordings, HELD_OUT_SEEDS)
+
+
+def scene_pictures(
+    parent: Path, scenes: SceneSet, progress: Callable[[str, int, int], None]
+) -> PictureSet:
+    """Draw the set into a folder of ``parent`` if it is not there yet, and open it.
+
+    Args:
+        parent: the folder that holds sets.
+        scenes: which scenes.
+        progress: called with what is being done, and how much of how much is done.
+
+    Raises:
+        InputError: the world's art is missing, or the folder is not writable.
+    """
+    folder = parent / scenes.folder_name
+    if (folder / "set.json").exists():
+        return PictureSet(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from error
+    todo = missing_shards(folder, scenes.count)
+    _fetch_art()
+    workers = min(os.cpu_count() or 1, max(1, len(todo)))
+    # spawned, not forked: torch's threads do not survive a fork
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        jobs = [pool.submit(_draw_shard, folder, scenes, shard) for shard in todo]
+        for done, job in enumerate(as_completed(jobs), 1):
+            job.result()
+            progress("scenes drawn", min(scenes.count, done * SHARD), scenes.count)
+    return finish(folder, asdict(scenes))
+
+
+def _fetch_art() -> None:
+    # once, here, rather than by every worker at the same moment
+    from mezzotint.world import render, sample_scene
+
+    render(sample_scene(0), 32)
+
+
+def _draw_shard(folder: Path, scenes: SceneSet, shard: int) -> None:
+    from mezzotint.world import caption, render, sample_scene
+
+    first, last = shard * SHARD, min((shard + 1) * SHARD, scenes.count)
+    pictures = np.empty((last - first, scenes.size, scenes.size, 3), np.uint8)
+    captions: list[list[str]] = []
+    for row, index in enumerate(range(first, last)):
+        seed = scenes.first_seed + index
+        scene = sample_scene(seed, "single" if index < scenes.single else "mixed")
+        pictures[row] = render(scene, scenes.size)
+        densities = np.random.default_rng(seed).choice(
+            len(DENSITIES), scenes.wordings, p=DENSITY_SHARES
+        )
+        captions.append(
+            [caption(scene, wording, DENSITIES[d]) for wording, d in enumerate(densities)]
+        )
+    write_shard(folder, shard, pictures, captions)

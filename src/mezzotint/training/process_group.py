@@ -1,0 +1,71 @@
+"""One process or several: who this one is, and what it computes on."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from mezzotint.errors import InputError
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes that train together, as ``torchrun`` started them."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the files and talks to the terminal."""
+        return self.rank == 0
+
+    def rows(self, batch: int) -> slice:
+        """This process's rows of a batch.
+
+        Raises:
+            InputError: the batch cannot be shared out evenly.
+        """
+        if batch % self.size:
+            raise InputError(f"batch {batch} cannot be shared by {self.size} processes")
+        part = batch // self.size
+        return slice(self.rank * part, (self.rank + 1) * part)
+
+    def wait(self) -> None:
+        """Let every process come here before any goes on."""
+        if self.size > 1:
+            dist.barrier()
+
+    def any(self, flag: bool) -> bool:
+        """Whether ``flag`` holds in some process."""
+        if self.size == 1:
+            return flag
+        raised = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(raised, dist.ReduceOp.MAX)
+        return bool(raised.item())
+
+
+@contextmanager
+def joined() -> Iterator[Group]:
+    """Join the process group that ``torchrun`` describes, if it does, and leave it at the end."""
+    rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    device = _device(int(os.environ.get("LOCAL_RANK", 0)))
+    if size == 1:
+        yield Group(0, 1, device)
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Group(rank, size, device)
+    finally:
+        dist.destroy_process_group()
+
+
+def _device(local_rank: int) -> torch.device:
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank)
+        return torch.device("cuda", local_rank)
+    return torch.device("cpu")

@@ -1,0 +1,147 @@
+"""The autoencoder: pictures through a small latent and back."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mezzotint.models.autoencoder import (
+    Autoencoder,
+    AutoencoderParams,
+    kl_to_normal,
+    sample_latents,
+)
+from mezzotint.training.data.pictures import Pictures, PictureSet
+from mezzotint.training.draw import Draw, visits
+from mezzotint.training.images import mosaic, to_tensor
+from mezzotint.training.task import Batch, Metrics
+
+SCALES = (0.5, 0.75)  # of the equivariance term (Kouzelis et al. 2025, section 4)
+SHOWN = 12  # pictures in the grid
+
+
+@dataclass(frozen=True)
+class AutoencoderRecipe:
+    """The settings of this task.
+
+    Attributes:
+        params: the network.
+        crop: pixels along a side of the random windows it is trained on.
+        gradient_weight: weight of the difference of image gradients.
+        kl_weight: weight of the KL divergence.
+        equivariance_share: share of the batches with the equivariance term.
+    """
+
+    params: AutoencoderParams
+    crop: int
+    gradient_weight: float
+    kl_weight: float
+    equivariance_share: float
+
+
+class AutoencoderTask:
+    """L1 and image gradients, a whiff of KL, and on some batches equivariance (EQ-VAE)."""
+
+    def __init__(
+        self,
+        recipe: AutoencoderRecipe,
+        seed: int,
+        pictures: PictureSet,
+        held_out: PictureSet,
+        device: torch.device,
+    ) -> None:
+        self.recipe, self.seed = recipe, seed
+        self.pictures, self.held_out = pictures, held_out
+        self.device = device
+        torch.manual_seed(seed)
+        self.network = Autoencoder(recipe.params)
+
+    def batch(self, draw: Draw) -> Batch:
+        """Windows ``images`` (b, crop, crop, 3) uint8."""
+        size, crop = self.pictures.size, self.recipe.crop
+        first = draw.step * draw.batch
+        indices = visits(self.seed, len(self.pictures), first, draw.batch)[draw.rows]
+        corners = draw.integers("corners", [size - crop + 1] * 2)
+        windows = self.pictures.crops(indices, corners[:, 0], corners[:, 1], crop)
+        return {"images": torch.from_numpy(windows)}
+
+    def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
+        """The weighted sum of the terms."""
+        recipe = self.recipe
+        images = to_tensor(batch["images"])
+        mean, logvar = self.network.encode(images)
+        mean, logvar = mean.float(), logvar.float()
+        z = sample_latents(mean, logvar, draw.normal("latent", *mean.shape[1:]))
+        if draw.coin("equivariance") < recipe.equivariance_share:
+            z, images = _transform(z, images, draw)
+        decoded = self.network.decode(z).float()
+        l1 = (decoded - images).abs().mean()
+        gradient = gradient_distance(decoded, images)
+        kl = kl_to_normal(mean, logvar).mean()
+        loss = l1 + recipe.gradient_weight * gradient + recipe.kl_weight * kl
+        return loss, {"l1": l1, "gradient": gradient, "kl": kl}
+
+    def validate(self) -> dict[str, float]:
+        """PSNR in dB and L1 of whole held-out pictures, from the latent's mean."""
+        psnr: list[Tensor] = []
+        l1: list[Tensor] = []
+        for first in range(0, len(self.held_out), 64):
+            images, decoded = self._reconstruct(first, min(first + 64, len(self.held_out)))
+            mse = (images - decoded).square().mean((1, 2, 3)) / 4  # pixels span 2, PSNR's peak is 1
+            psnr.append(-10 * mse.clamp_min(1e-10).log10())
+            l1.append((images - decoded).abs().mean((1, 2, 3)))
+        return {"psnr": torch.cat(psnr).mean().item(), "l1": torch.cat(l1).mean().item()}
+
+    def grid(self) -> Image.Image:
+        """Held-out pictures above, their reconstructions below."""
+        images, decoded = self._reconstruct(0, min(SHOWN, len(self.held_out)))
+        return mosaic(torch.cat([images, decoded]), columns=len(images))
+
+    def export(self, folder: Path) -> None:
+        """Write ``weights.safetensors`` and ``params.json``."""
+        weights = {k: v.cpu().contiguous() for k, v in self.network.state_dict().items()}
+        save_file(weights, folder / "weights.safetensors")
+        (folder / "params.json").write_text(json.dumps(asdict(self.recipe.params), indent=2))
+
+    def _reconstruct(self, first: int, last: int) -> tuple[Tensor, Tensor]:
+        chosen: Pictures = self.held_out.pictures(np.arange(first, last))
+        images = to_tensor(torch.from_numpy(chosen).to(self.device))
+        mean, _ = self.network.encode(images)
+        return images, self.network.decode(mean).float().clamp(-1, 1)
+
+
+def gradient_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Mean absolute difference of horizontal and vertical gradients at three scales.
+
+    L1 alone is content with blurred edges; at each scale this term asks for the same edges.
+    """
+    total = a.new_zeros(())
+    difference = a - b  # gradients are linear, and so is the pooling
+    for _ in range(3):
+        across = (difference[..., :, 1:] - difference[..., :, :-1]).abs().mean()
+        down = (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
+        total = total + (across + down) / 2
+        difference = F.avg_pool2d(difference, 2)
+    return total / 3
+
+
+def _transform(z: Tensor, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
+    """The same rotation and scaling of latent and picture (EQ-VAE, Kouzelis et al. 2025, eq. 5).
+
+    The decoder has to give τ(x) for τ(z), which makes latents smooth and easier to model.
+    """
+    turns = int(draw.coin("turns") * 4)
+    choice = int(draw.coin("scale") * (len(SCALES) + 1))
+    z, images = torch.rot90(z, turns, (2, 3)), torch.rot90(images, turns, (2, 3))
+    if choice < len(SCALES):
+        z, images = (
+            F.interpolate(x, scale_factor=SCALES[choice], mode="bilinear", antialias=True)
+            for x in (z, images)
+        )
+    return z, images
