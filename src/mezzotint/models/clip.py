@@ -79,7 +79,7 @@ class CLIPText(nn.Module):
         width = params.tower.width
         self.tokens = nn.Embedding(params.vocabulary, width)
         self.positions = nn.Embedding(params.length, width)
-        self.layers = _layers(params.tower)
+        self.layers = nn.ModuleList(_Layer(params.tower) for _ in range(params.tower.layers))
         self.norm_out = nn.LayerNorm(width)
         self.project = _projection(width, params.projection)
         nn.init.normal_(self.tokens.weight, std=0.02)
@@ -121,7 +121,7 @@ class CLIPVision(nn.Module):
         self.summary = nn.Parameter(torch.randn(width) * width**-0.5)
         self.positions = nn.Embedding((params.size // params.patch) ** 2 + 1, width)
         self.norm_in = nn.LayerNorm(width)
-        self.layers = _layers(params.tower)
+        self.layers = nn.ModuleList(_Layer(params.tower) for _ in range(params.tower.layers))
         self.norm_out = nn.LayerNorm(width)
         self.project = _projection(width, params.projection)
         nn.init.normal_(self.patches.weight, std=(3 * params.patch**2) ** -0.5)
@@ -180,7 +180,10 @@ def contrastive_loss(text: Tensor, images: Tensor, log_scale: Tensor) -> Tensor:
 
 
 class _Layer(nn.Module):
-    """Self-attention and a feed-forward, each normalised and added."""
+    """Self-attention and a feed-forward, each normalised and added.
+
+    They begin as CLIP's do: what is added to the sum is scaled down by the number of layers.
+    """
 
     def __init__(self, params: TowerParams) -> None:
         super().__init__()
@@ -191,6 +194,12 @@ class _Layer(nn.Module):
         self.widen = nn.Linear(width, params.hidden)
         self.act = _ACTIVATIONS[params.activation]
         self.narrow = nn.Linear(params.hidden, width)
+
+        added = (2 * params.layers * width) ** -0.5
+        stds = {self.attend.out: added, self.narrow: added, self.widen: (2 * width) ** -0.5}
+        for linear in (self.attend.query, self.attend.key, self.attend.value, *stds):
+            nn.init.normal_(linear.weight, std=stds.get(linear, width**-0.5))
+            nn.init.zeros_(linear.bias)
 
     def forward(self, x: Tensor, causal: bool) -> Tensor:
         x = x + self.attend(self.norm_attend(x), causal=causal)
@@ -206,18 +215,6 @@ _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "quick_gelu": quick_gelu,
 }
-
-
-def _layers(params: TowerParams) -> nn.ModuleList:
-    """The layers as CLIP begins them, what is added to the sum scaled down by their number."""
-    layers = nn.ModuleList(_Layer(params) for _ in range(params.layers))
-    inner, added = params.width**-0.5, (2 * params.layers * params.width) ** -0.5
-    stds = {"widen": (2 * params.width) ** -0.5, "narrow": added, "out": added}
-    for name, module in layers.named_modules():
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=stds.get(name.split(".")[-1], inner))
-            nn.init.zeros_(module.bias)
-    return layers
 
 
 def _projection(width: int, projection: int) -> nn.Module:
