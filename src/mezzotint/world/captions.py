@@ -115,8 +115,12 @@ def _noun(thing: Thing, rng: Rng, *, sized: float, coloured: float, extra: str =
         return words
     if name in MASS and rng.random() < 0.3:
         return words
-    article = "the" if rng.random() < 0.04 else "an" if words[0] in "aeio" else "a"
-    return f"{article} {words}"
+    return f"the {words}" if rng.random() < 0.04 else f"{_article(words)} {words}"
+
+
+def _article(words: str) -> str:
+    """``a`` or ``an``: a u sounds as in unicorn, save in umbrella."""
+    return "an" if words.startswith(("a", "e", "i", "o", "umb")) else "a"
 
 
 def _place(scene: Scene, rng: Rng) -> str:
@@ -135,7 +139,7 @@ def _sentence(scene: Scene, rng: Rng, *, dense: bool) -> str:
     if not styled or extra:
         return text
     if scene.style == "ink" and form < 0.3:
-        return f"{'an' if style[0] in 'aeiou' else 'a'} {style} of {text}"
+        return f"{_article(style)} {style} of {text}"
     return f"{text}, {style}" if form < 0.8 else f"{text}, {style.removesuffix(' style')} style"
 
 

@@ -84,15 +84,22 @@ def disc(
     blend(canvas[top:bottom, left:right], colour, cover * opacity)
 
 
-def dots(
-    canvas: Array, x: Array, y: Array, strength: Array, colour: Array, radius: float = 0.004
-) -> None:
-    """Small square dots, for stars, snowflakes and flowers; ``strength`` is their opacity."""
+def dots(canvas: Array, x: Array, y: Array, radius: Array, opacity: Array, colour: Array) -> None:
+    """Many small round dots at once: stars, snowflakes, flowers, bubbles; all arrays ``(n,)``."""
     size = canvas.shape[0]
-    half = max(1, round(radius * size))
-    for px, py, s in zip((x * size).astype(int), (y * size).astype(int), strength, strict=True):
-        patch = canvas[max(0, py) : py + half, max(0, px) : px + half]
-        patch += (colour - patch) * s
+    reach = int(float(radius.max()) * size) + 1
+    step = np.arange(-reach, reach + 1)
+    column, row = (x * size).astype(int)[:, None, None], (y * size).astype(int)[:, None, None]
+    column, row = column + step, row + step[:, None]
+    dx = column + np.float32(0.5) - (x * size)[:, None, None]
+    dy = row + np.float32(0.5) - (y * size)[:, None, None]
+    inside = (radius * size)[:, None, None] - np.sqrt(dx * dx + dy * dy) + np.float32(0.5)
+    cover = np.clip(inside, 0, 1) * opacity[:, None, None]
+    cover *= (column >= 0) & (column < size) & (row >= 0) & (row < size)
+    plane = np.zeros((size, size), np.float32)
+    place = np.clip(row, 0, size - 1) * size + np.clip(column, 0, size - 1)
+    np.maximum.at(plane.ravel(), place.ravel(), cover.astype(np.float32).ravel())
+    blend(canvas, colour, plane)
 
 
 def waves(x: Array, parts: int, rng: np.random.Generator, height: float, rate: float) -> Array:

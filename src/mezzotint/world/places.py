@@ -27,7 +27,7 @@ LIGHTS: dict[Hour, Light] = {
         rgb("6b4a93"), rgb("ffb267"), np.array((0.98, 0.76, 0.68), np.float32), rgb("fff0e0")
     ),
     "night": Light(
-        rgb("0b1233"), rgb("2b3a78"), np.array((0.36, 0.42, 0.66), np.float32), rgb("dde2ff")
+        rgb("0b1233"), rgb("2b3a78"), np.array((0.42, 0.47, 0.74), np.float32), rgb("dde2ff")
     ),
 }
 
@@ -128,10 +128,10 @@ def _setting_sun(b: Brush) -> None:
 
 
 def _stars(b: Brush, count: int, depth: float) -> None:
+    count = count // 3 if b.scene.style == "ink" else count
     x, y, s = b.rng.random((3, count), dtype=np.float32)
-    dots(b.canvas, x, y * np.float32(depth), 0.45 + 0.55 * s, rgb("fff8e0"), 0.005)
-    big = x[: count // 5], y[::-1][: count // 5] * np.float32(depth), s[: count // 5] * 0 + 1
-    dots(b.canvas, *big, rgb("fffbe8"), 0.012)
+    radius = np.where(s > 0.82, 0.008, 0.0045).astype(np.float32)
+    dots(b.canvas, x, y * np.float32(depth), radius, 0.5 + 0.5 * s, rgb("fff8e0"))
 
 
 def _night_sky(b: Brush) -> None:
@@ -139,7 +139,8 @@ def _night_sky(b: Brush) -> None:
     x, y = _side(b), 0.12 + 0.08 * b.rng.random()
     disc(b.canvas, x, y, 0.19, rgb("aab6f0"), opacity=0.4, soft=1.0)
     disc(b.canvas, x, y, 0.075, rgb("fdf3c9"))
-    disc(b.canvas, x + 0.034, y - 0.02, 0.062, b.light.high * 1.3)
+    disc(b.canvas, x - 0.025, y - 0.015, 0.018, rgb("e9dcae"))
+    disc(b.canvas, x + 0.022, y + 0.028, 0.013, rgb("e9dcae"))
 
 
 def _hills(b: Brush, code: str, level: float, height: float, depth: float) -> None:
@@ -150,7 +151,7 @@ def _hills(b: Brush, code: str, level: float, height: float, depth: float) -> No
 def _snow(b: Brush) -> None:
     _sky(b)
     _hills(b, "c9dcf2", HORIZON - 0.08, 0.1, 0.35)
-    _pines(b, HORIZON + 0.01, 5, "3f7367", 0.25)
+    _pines(b, HORIZON + 0.01, 6, "3f7367", 0.08)
     ground = b.lit("f6fbff")
     below(
         b.canvas, HORIZON - waves(b.x, 2, b.rng, 0.04, 4.0), ground, b.shade(b.lit("d3e4f7"), 1.0)
@@ -175,6 +176,7 @@ def _pine(b: Brush, x: float, foot: float, tall: float, colour: Array) -> None:
         return
     dx = np.abs(axis(size)[left:right] - x)
     y = (axis(size)[top:end, None] - (foot - tall)) / tall
+    y = np.maximum(y, 0)
     tier = y * 3 - np.floor(np.minimum(y * 3, 2.99))
     half = tall * (0.09 + 0.05 * np.minimum(y * 3, 3)) * tier
     blend(b.canvas[top:end, left:right], colour, np.clip((half - dx) * size + 0.5, 0, 1))
@@ -202,7 +204,8 @@ def _meadow(b: Brush) -> None:
     x, y, s = b.rng.random((3, 26), dtype=np.float32)
     for k, code in enumerate(("fff3a8", "ff9fc0", "ffffff")):
         part = slice(k, None, 3)
-        dots(b.canvas, x[part], 0.72 + 0.27 * y[part], 0.7 + 0.3 * s[part], b.lit(code), 0.013)
+        radius = 0.007 + 0.004 * s[part]
+        dots(b.canvas, x[part], 0.72 + 0.27 * y[part], radius, 0 * radius + 1, b.lit(code))
 
 
 def _beach(b: Brush) -> None:
@@ -268,18 +271,23 @@ def _skyline(
     below(b.canvas, edge, b.far(code, depth))
     if not windows:
         return
-    lit = rgb("ffe08a") if b.scene.hour != "day" else rgb("dcecff")
-    size = b.canvas.shape[0]
-    step = 1 / 21
-    on = b.rng.random((21, 21)) < (0.62 if b.scene.hour != "day" else 0.8)
-    xs, ys = np.nonzero(on)
-    for i, j in zip(xs.tolist(), ys.tolist(), strict=True):
-        x, y = (i + 0.3) * step, (j + 0.3) * step
-        column, last = int(x * size), min(size - 1, int((x + step * 0.5) * size))
-        if which[column] == which[last] and edge[column] + 0.02 < y < 0.68:
-            rows = slice(int(y * size), int((y + step * 0.5) * size))
-            patch = b.canvas[rows, column : last + 1]
-            patch += (lit - patch) * np.float32(0.75)
+    dark = b.scene.hour != "day"
+    grid, size = 21, b.canvas.shape[0]
+    on = b.rng.random((grid, grid)) < (0.62 if dark else 0.8)
+    cell = (b.x * grid).astype(int)
+    inner = b.x * grid - cell
+    pane = (inner > 0.3) & (inner < 0.8)
+    left, right = (
+        np.minimum(((cell + at) / grid * size).astype(int), size - 1) for at in (0.3, 0.8)
+    )
+    roof = np.where(which[left] == which[right], np.maximum(edge[left], edge[right]) + 0.03, 1.0)
+    rows = (b.x > 0.25) & (b.x < 0.69)
+    cover = on[cell[rows, None], cell] & pane[rows, None] & pane & (b.x[rows, None] > roof)
+    blend(
+        b.canvas[rows.argmax() : rows.argmax() + rows.sum()],
+        rgb("ffe08a" if dark else "dcecff"),
+        cover * np.float32(0.75),
+    )
 
 
 def _sea(b: Brush) -> None:
@@ -318,9 +326,8 @@ def _underwater(b: Brush) -> None:
         _weed(b, x if b.rng.random() < 0.5 else 1 - x, 0.18 + 0.2 * b.rng.random())
     sand = b.lit("e6cf9a") * np.float32(0.85)
     below(b.canvas, 0.86 - waves(b.x, 2, b.rng, 0.03, 5.0), sand, b.shade(sand, 0.75))
-    x, y, _ = b.rng.random((3, 12), dtype=np.float32)
-    for k in range(12):
-        disc(b.canvas, float(x[k]), float(y[k]) * 0.8, 0.008 + 0.001 * k, light, opacity=0.55)
+    x, y, r = b.rng.random((3, 12), dtype=np.float32)
+    dots(b.canvas, x, y * np.float32(0.8), 0.007 + 0.012 * r, 0 * r + np.float32(0.55), light)
 
 
 def _weed(b: Brush, x: float, tall: float) -> None:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from mezzotint.errors import InputError
 from mezzotint.world import styles
-from mezzotint.world.paint import Array, disc, rgb
+from mezzotint.world.paint import Array, disc, dots, rgb
 from mezzotint.world.places import LIGHTS, PAINTERS, Brush, sea_front
 from mezzotint.world.scene import Scene, Thing
 from mezzotint.world.sprites import Sprite, look, sprite
@@ -52,9 +52,9 @@ def _place(b: Brush, thing: Thing) -> None:
         centre, half = item.foot
         x = thing.x + (centre - 0.5) * thing.height * aspect
         wide = max(half, 0.18) * thing.height * aspect * 1.12
-        soft = 0.0 if b.scene.style == "flat" else 0.7
+        soft, opacity = (0.0, 0.25) if b.scene.style == "flat" else (0.8, 0.6)
         shadow = b.light.land * rgb("2a2440") * np.float32(0.6)
-        disc(b.canvas, x, thing.y - 0.006, wide, shadow, squash=0.16, opacity=0.5, soft=soft)
+        disc(b.canvas, x, thing.y - 0.006, wide, shadow, squash=0.18, opacity=opacity, soft=soft)
     lit = item.colour * (b.light.things if b.scene.place != "space" else np.float32(1))
     y0, y1 = max(0, top), min(size, top + height)
     x0, x1 = max(0, left), min(size, left + width)
@@ -70,11 +70,22 @@ def _halo(b: Brush, thing: Thing, item: Sprite, aspect: float) -> None:
     size = b.canvas.shape[0]
     row = min(size - 1, max(0, int(y * size)))
     behind = float(b.canvas[row].mean())
-    if abs(behind - item.luma) > 0.3:
+    if abs(behind - item.luma) > 0.25:
         return
-    tone = rgb("ffffff") if item.luma < 0.5 else b.canvas[row].mean(axis=0) * np.float32(0.35)
-    radius = max(aspect, 0.7) * thing.height * 0.72
-    disc(b.canvas, thing.x, y, radius, tone, squash=1 / max(aspect, 0.7), opacity=0.42, soft=0.75)
+    light = item.luma < 0.5
+    tone = rgb("ffffff") if light else b.canvas[row].mean(axis=0) * np.float32(0.35)
+    wide = max(aspect, 0.7)
+    opacity = 0.4 if light else 0.2
+    disc(
+        b.canvas,
+        thing.x,
+        y,
+        wide * thing.height * 0.68,
+        tone,
+        squash=1 / wide,
+        opacity=opacity,
+        soft=0.8,
+    )
 
 
 def _stands(scene: Scene, thing: Thing) -> bool:
@@ -89,8 +100,8 @@ def _fall(b: Brush) -> None:
     """What falls from the sky, over everything."""
     size = b.canvas.shape[0]
     if b.scene.weather == "snowfall":
-        for x, y, r in b.rng.random((46, 3)).tolist():
-            disc(b.canvas, x, y, 0.007 + 0.008 * r, rgb("ffffff"), opacity=0.9)
+        x, y, r = b.rng.random((3, 46), dtype=np.float32)
+        dots(b.canvas, x, y, 0.006 + 0.008 * r, 0 * r + np.float32(0.9), rgb("ffffff"))
     elif b.scene.weather == "rain":
         long = max(3, round(0.07 * size))
         slant = np.arange(long) // 3

@@ -5,7 +5,7 @@ from typing import TypeVar
 import numpy as np
 
 from mezzotint.errors import InputError, unknown
-from mezzotint.world.places import HORIZON
+from mezzotint.world.places import BACKGROUNDS, HORIZON
 from mezzotint.world.scene import (
     COLOURS,
     HOURLESS,
@@ -22,7 +22,7 @@ from mezzotint.world.scene import (
     Thing,
     Weather,
 )
-from mezzotint.world.sprites import aspect
+from mezzotint.world.sprites import aspect, main_colour
 from mezzotint.world.things import KINDS, Kind
 
 Rng = np.random.Generator
@@ -40,7 +40,12 @@ HEIGHTS: dict[int, dict[Size, tuple[float, float]]] = {
 }
 """The range of a thing's height, by the number of things in the scene and its size."""
 
-WIDEST: dict[int, float] = {1: 0.84, 2: 0.47, 3: 0.32}
+WIDEST: dict[int, dict[Size, float]] = {
+    1: {"small": 0.4, "medium": 0.62, "large": 0.84},
+    2: {"small": 0.27, "medium": 0.36, "large": 0.45},
+    3: {"small": 0.21, "medium": 0.26, "large": 0.3},
+}
+"""The greatest width likewise, which bounds the height of long things."""
 
 
 def sample_scene(seed: int, stage: Stage = "mixed") -> Scene:
@@ -59,16 +64,15 @@ def sample_scene(seed: int, stage: Stage = "mixed") -> Scene:
     count = 1 if stage == "single" else _draw(rng, COUNT_ODDS)
     place = PLACES[int(rng.integers(len(PLACES)))]
     hour: Hour = "day" if place in HOURLESS else _draw(rng, HOUR_ODDS)
-    background = COLOURS[int(rng.integers(len(COLOURS)))] if place == "plain" else None
     names = [NAMES[k] for k in rng.choice(len(NAMES), count, replace=False)]
     things: list[Thing] = []
     for slot, name in enumerate(names):
         size = "large" if stage == "single" else _size(rng, count)
-        things.append(_thing(rng, KINDS[name], size, slot, count, place, background))
+        things.append(_thing(rng, KINDS[name], size, slot, count, place))
     return Scene(
         things=tuple(things),
         place=place,
-        background=background,
+        background=_background(rng, things) if place == "plain" else None,
         hour=hour,
         weather=_weather(rng, place, stage),
         style=_draw(rng, STYLE_ODDS),
@@ -97,27 +101,33 @@ def _weather(rng: Rng, place: Place, stage: Stage) -> Weather:
     return weather if place in OUTDOORS else "clear"
 
 
-def _thing(
-    rng: Rng, kind: Kind, size: Size, slot: int, count: int, place: Place, background: Colour | None
-) -> Thing:
+def _thing(rng: Rng, kind: Kind, size: Size, slot: int, count: int, place: Place) -> Thing:
     height = float(rng.uniform(*HEIGHTS[count][size]))
-    height = min(height, WIDEST[count] / aspect(kind.name))
+    height = min(height, WIDEST[count][size] / aspect(kind.name))
     middle = (slot + 0.5) / count
-    play = max(0.0, min(0.12, (1 / count - height * aspect(kind.name)) / 2))
-    if count == 1 and size != "large":
-        play = 0.24
+    room = (0.98 / count - height * aspect(kind.name)) / 2
+    play = max(0.0, min(0.12 if size == "large" else 0.24, room))
     x = middle + float(rng.uniform(-play, play))
     y = _foot(rng, kind, height, place)
-    return Thing(
-        kind.name, size, _colour(rng, kind, background), round(x, 3), round(y, 3), round(height, 3)
-    )
+    return Thing(kind.name, size, _colour(rng, kind), round(x, 3), round(y, 3), round(height, 3))
 
 
-def _colour(rng: Rng, kind: Kind, background: Colour | None) -> Colour | None:
-    """A colour for a thing that can have one, never that of the background."""
-    choices = [colour for colour in kind.colours if colour != background]
-    if not choices or rng.random() < 0.35:
+def _colour(rng: Rng, kind: Kind) -> Colour | None:
+    """A colour for a thing that can have one."""
+    if not kind.colours or rng.random() < 0.35:
         return None
+    return kind.colours[int(rng.integers(len(kind.colours)))]
+
+
+def _background(rng: Rng, things: list[Thing]) -> Colour:
+    """A plain background's colour, from which every thing stands out."""
+    mains = [main_colour(thing.name, thing.colour) for thing in things]
+
+    def contrast(colour: Colour) -> float:
+        return min(float(np.abs(BACKGROUNDS[colour] - main).sum()) for main in mains)
+
+    clear = [colour for colour in COLOURS if contrast(colour) > 0.55]
+    choices = clear or [max(COLOURS, key=contrast)]
     return choices[int(rng.integers(len(choices)))]
 
 

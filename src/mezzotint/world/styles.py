@@ -10,26 +10,20 @@ PAPER, INK = rgb("f6efdf"), rgb("2a2733")
 
 
 def ink(canvas: Array) -> Array:
-    """Pen lines and hatching over a pale wash on paper."""
-    luma = canvas @ LUMA
-    line = np.clip((_edges(luma) - 0.06) * 5, 0, 1)
-    size = luma.shape[0]
-    y, x = np.ogrid[:size, :size]
-    period = max(4, size // 26)
-    stroke = ((x + y) % period < period / 4) * np.float32(0.55)
-    dark = np.clip((0.42 - luma) * 4, 0, 1)
-    cover = np.maximum(line, dark * stroke)[..., None]
-    wash = PAPER * (np.float32(0.36) + np.float32(0.64) * (canvas * np.float32(0.7) + 0.3))
-    return wash + (INK - wash) * cover
+    """Pen lines over a pale wash on paper."""
+    line = np.clip((_edges(canvas @ LUMA) - 0.06) * 5, 0, 1)[..., None]
+    wash = PAPER * (np.float32(0.45) + np.float32(0.55) * np.sqrt(canvas.clip(0, 1)))
+    return wash + (INK - wash) * line
 
 
 def neon(canvas: Array) -> Array:
     """Glowing outlines in the picture's own hues over darkness."""
-    high = canvas.max(axis=-1, keepdims=True)
-    low = canvas.min(axis=-1, keepdims=True)
+    red, green, blue = (np.ascontiguousarray(canvas[..., k]) for k in range(3))
+    high = np.maximum(np.maximum(red, green), blue)[..., None]
+    low = np.minimum(np.minimum(red, green), blue)[..., None]
     vivid = (canvas - low * np.float32(0.85)) / np.maximum(high - low * np.float32(0.85), 0.08)
-    edges = np.maximum(_edges(canvas[..., 0]), _edges(canvas[..., 2]))
-    line = np.clip((np.maximum(edges, _edges(canvas[..., 1])) - 0.05) * 4, 0, 1)[..., None]
+    edges = np.maximum(np.maximum(_edges(red), _edges(green)), _edges(blue))
+    line = np.clip((edges - 0.05) * 4, 0, 1)[..., None]
     tube = vivid * line
     radius = canvas.shape[0] / 64
     picture = Image.fromarray(np.rint(tube * 255).clip(0, 255).astype(np.uint8))

@@ -6,6 +6,8 @@ from typing import Literal
 from mezzotint.world.scene import COLOURS, Colour
 
 Habitat = Literal["ground", "air", "water", "boat"]
+Dye = Literal["hue", "gold", "pale", "all"]
+"""Which part of the art a colour goes to: its main hue, its golden, its pale part, or all of it."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,16 @@ class Kind:
     synonyms: tuple[str, ...] = ()
     habitat: Habitat = "ground"
     colours: tuple[Colour, ...] = ()
+    dye: Dye = "hue"
 
 
 FUR: tuple[Colour, ...] = ("black", "white", "brown", "orange")
 
 
 def _kind(line: str) -> Kind:
-    """``name [= art] [| synonym, …] [@ habitat] [# colours]`` as a Kind."""
+    """``name [= art] [| synonym, …] [@ habitat] [# colours [: dye]]`` as a Kind."""
     line, _, colours = line.partition("#")
+    colours, _, dye = colours.partition(":")
     line, _, habitat = line.partition("@")
     line, _, synonyms = line.partition("|")
     name, _, art = line.partition("=")
@@ -39,6 +43,7 @@ def _kind(line: str) -> Kind:
         "fruit": ("red", "green", "yellow"),
     }
     places: dict[str, Habitat] = {"": "ground", "air": "air", "water": "water", "boat": "boat"}
+    dyes: dict[str, Dye] = {"": "hue", "gold": "gold", "pale": "pale", "all": "all"}
     name = name.strip()
     return Kind(
         name=name,
@@ -46,6 +51,7 @@ def _kind(line: str) -> Kind:
         synonyms=tuple(s.strip() for s in synonyms.split(",") if s.strip()),
         habitat=places[habitat.strip()],
         colours=palettes[colours.strip()],
+        dye=dyes[dye.strip()],
     )
 
 
@@ -96,10 +102,10 @@ whale = spouting-whale @ water
 shark @ water
 octopus @ water # any
 crab # any
-dragon | green dragon
+dragon # any
 unicorn
-dinosaur = t-rex | t-rex, tyrannosaurus
-robot # any
+dinosaur = t-rex | t-rex, tyrannosaurus # any
+robot # any: pale
 alien
 ghost
 pumpkin = jack-o-lantern | jack-o'-lantern, halloween pumpkin
@@ -117,7 +123,7 @@ planet = ringed-planet | ringed planet, saturn @ air
 moon = crescent-moon | crescent moon @ air
 star @ air # any
 car = automobile | automobile # any
-bus # any
+bus # any: gold
 taxi | cab
 truck = delivery-truck | lorry, delivery truck # any
 fire truck = fire-engine | fire engine
@@ -157,7 +163,7 @@ donut = doughnut | doughnut
 cookie
 ice cream = soft-ice-cream | ice cream cone
 lollipop
-mug = teacup-without-handle | cup, tea cup # any
+mug = teacup-without-handle | cup, tea cup # any: pale
 teapot # any
 guitar | electric guitar # any
 violin
@@ -165,7 +171,7 @@ trumpet
 drum # any
 book = closed-book # any
 crown
-hat = top-hat | top hat # any
+hat = top-hat | top hat # any: all
 cap = billed-cap | baseball cap # any
 shirt = t-shirt | t-shirt # any
 umbrella | parasol # any
