@@ -14,7 +14,7 @@ Spec = TypeVar("Spec")
 
 
 @dataclass(frozen=True)
-class DataRecipe:
+class PicturesRecipe:
     """The pictures to train on, where no folder of pictures is given.
 
     Attributes:
@@ -39,7 +39,7 @@ class Recipe:
     Attributes:
         name: what the run is called.
         task: what is trained, and the settings of that task alone.
-        data: the pictures.
+        pictures: the pictures.
         seed: everything random follows from it.
         steps: optimizer steps.
         batch: samples a step, over all processes.
@@ -59,7 +59,7 @@ class Recipe:
 
     name: str
     task: AutoencoderRecipe
-    data: DataRecipe
+    pictures: PicturesRecipe
     seed: int
     steps: int
     batch: int
@@ -80,7 +80,7 @@ class Recipe:
     save_minutes: float
 
 
-STORYBOOK = DataRecipe(size=128, scenes=120_000, single=40_000, wordings=4, held_out=1024)
+STORYBOOK = PicturesRecipe(size=128, scenes=120_000, single=40_000, wordings=4, held_out=1024)
 
 AUTOENCODER = Recipe(
     name="autoencoder",
@@ -100,7 +100,7 @@ AUTOENCODER = Recipe(
         kl_weight=1e-6,
         equivariance_share=0.25,
     ),
-    data=STORYBOOK,
+    pictures=STORYBOOK,
     seed=0,
     steps=20_000,
     batch=64,

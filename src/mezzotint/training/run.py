@@ -19,7 +19,10 @@ CHANGEABLE = {"log_every", "validate_every", "grid_every", "save_every", "save_m
 
 
 def run(
-    recipe: str | Path, data: Path | None = None, out: Path | None = None, **overrides: Any
+    recipe: str | Path,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    **overrides: Any,
 ) -> Path:
     """Train a recipe and return the folder of the run; a run that was begun goes on.
 
@@ -35,12 +38,13 @@ def run(
         Interrupted: a signal ended the run after its state was saved.
     """
     chosen = resolve(recipe, overrides)
-    folder = out or Path("runs") / chosen.name
+    source = None if data is None else Path(data)
+    folder = Path(out or Path("runs") / chosen.name)
     with joined() as group:
         if group.leads:
-            _claim(folder, chosen, data)
+            _claim(folder, chosen, source)
         group.wait()
-        train(build(chosen, data, folder, group), chosen, folder, group)
+        train(build(chosen, source, folder, group), chosen, folder, group)
     return folder
 
 
@@ -50,7 +54,7 @@ def build(recipe: Recipe, data: Path | None, folder: Path, group: Group) -> Task
     Raises:
         InputError: the data cannot be used, or a run it stands on is not there.
     """
-    sets = open_pictures(recipe.data, data, folder.parent, group)
+    sets = open_pictures(recipe.pictures, data, folder.parent, group)
     match recipe.task:
         case AutoencoderRecipe():
             return AutoencoderTask(
@@ -60,7 +64,7 @@ def build(recipe: Recipe, data: Path | None, folder: Path, group: Group) -> Task
 
 def _claim(folder: Path, recipe: Recipe, data: Path | None) -> None:
     """Write ``recipe.json``, or refuse a folder in which another recipe was begun."""
-    about = json.loads(json.dumps({**dataclasses.asdict(recipe), "pictures": str(data or "world")}))
+    about = json.loads(json.dumps({**dataclasses.asdict(recipe), "source": str(data or "world")}))
     file = folder / "recipe.json"
     if file.exists():
         try:

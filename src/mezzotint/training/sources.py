@@ -7,7 +7,7 @@ from mezzotint.training.data.folder import folder_pictures
 from mezzotint.training.data.pictures import PictureSet
 from mezzotint.training.data.scenes import SceneSet, held_out, scene_pictures
 from mezzotint.training.process_group import Group
-from mezzotint.training.recipes import DataRecipe
+from mezzotint.training.recipes import PicturesRecipe
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Sets:
     held_out: PictureSet
 
 
-def open_pictures(recipe: DataRecipe, folder: Path | None, home: Path, group: Group) -> Sets:
+def open_pictures(recipe: PicturesRecipe, folder: Path | None, home: Path, group: Group) -> Sets:
     """Open the pictures, made ready by the leading process if they are not yet.
 
     Args:
@@ -36,7 +36,7 @@ def open_pictures(recipe: DataRecipe, folder: Path | None, home: Path, group: Gr
     return _open(recipe, folder, home / "data")
 
 
-def _open(recipe: DataRecipe, folder: Path | None, home: Path) -> Sets:
+def _open(recipe: PicturesRecipe, folder: Path | None, home: Path) -> Sets:
     if folder is not None:
         return Sets(*folder_pictures(home, folder, recipe.size, recipe.held_out, _say))
     scenes = SceneSet(recipe.size, recipe.scenes, recipe.single, recipe.wordings, first_seed=0)
