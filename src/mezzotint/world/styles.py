@@ -11,8 +11,8 @@ PAPER, INK = rgb("f6efdf"), rgb("2a2733")
 
 def ink(canvas: Array) -> Array:
     """Pen lines over a pale wash on paper."""
-    line = np.clip((_edges(canvas @ LUMA) - 0.06) * 5, 0, 1)[..., None]
-    wash = PAPER * (np.float32(0.45) + np.float32(0.55) * np.sqrt(canvas.clip(0, 1)))
+    line = np.clip((_edges(canvas @ LUMA) - 0.045) * 6, 0, 1)[..., None]
+    wash = PAPER * (np.float32(0.38) + np.float32(0.62) * np.sqrt(canvas.clip(0, 1)))
     return wash + (INK - wash) * line
 
 

@@ -151,7 +151,7 @@ lemon
 strawberry
 watermelon | slice of watermelon
 pineapple
-cherries | two cherries
+cherries
 grapes | bunch of grapes
 tomato
 carrot
@@ -198,5 +198,5 @@ KINDS: dict[str, Kind] = {
 }
 """Every object of the world by its name."""
 
-PLURAL = frozenset({"cherries", "grapes", "two cherries"})
+PLURAL = frozenset({"cherries", "grapes"})
 MASS = frozenset({"pizza", "ice cream", "fire"})
