@@ -1,3 +1,32 @@
 """Mezzotint: latent diffusion in PyTorch, from the forward-process equation to a service."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mezzotint.errors import InputError
+    from mezzotint.pipeline.load import load
+    from mezzotint.pipeline.pipeline import Output, Pipeline, Step
+
 __version__ = "0.1.0"
+__all__ = ["InputError", "Output", "Pipeline", "Step", "load"]
+
+_HOMES = {
+    "InputError": "mezzotint.errors",
+    "Output": "mezzotint.pipeline.pipeline",
+    "Pipeline": "mezzotint.pipeline.pipeline",
+    "Step": "mezzotint.pipeline.pipeline",
+    "load": "mezzotint.pipeline.load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is exported when it is first used, so that `import mezzotint` costs nothing."""
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,141 @@
+"""A recipe survives being written into a picture, whatever its prompt."""
+
+import json
+import re
+from dataclasses import replace
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from mezzotint.errors import InputError
+from mezzotint.pipeline import metadata
+from mezzotint.pipeline.metadata import Recipe, parse, png, read, render
+
+FOX = Recipe(
+    prompt="a fox in the snow at night",
+    negative="",
+    steps=20,
+    sampler="dpmpp_2m",
+    spacing="karras",
+    cfg=5.0,
+    seed=7,
+    width=128,
+    height=128,
+    model="",
+    model_hash="0123456789",
+    version="0.1.0",
+)
+
+# pieces that the format itself is made of, among text of every script
+pieces = st.one_of(
+    st.sampled_from(["\n", "Negative prompt:", " ", '"', "\\", ",", "Steps: 3, Seed: 4", "\r"]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5),
+)
+texts = st.lists(pieces, max_size=6).map("".join)
+names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1)
+recipes = st.builds(
+    Recipe,
+    prompt=texts,
+    negative=texts,
+    steps=st.integers(1, 1000),
+    sampler=st.sampled_from([*metadata._SAMPLERS, "deis", "a_new_one"]),
+    spacing=st.sampled_from([*metadata._SPACINGS, "trailing"]),
+    cfg=st.floats(0, 100),
+    seed=st.integers(0, 2**32 - 1),
+    width=st.integers(1, 4096),
+    height=st.integers(1, 4096),
+    model=texts,
+    model_hash=names,
+    version=names,
+)
+
+
+@given(recipes)
+def test_what_was_rendered_is_parsed_back(recipe: Recipe):
+    assert parse(render(recipe)) == recipe
+
+
+@given(recipes)
+def test_a_png_carries_its_recipe(recipe: Recipe):
+    picture = Image.new("RGB", (2, 2))
+    picture.info["parameters"] = render(recipe)
+    with Image.open(BytesIO(png(picture))) as again:
+        assert parse(again.info["parameters"]) == recipe
+
+
+def as_the_web_ui_reads(text: str) -> dict[str, str]:
+    """What AUTOMATIC1111's `parse_generation_parameters` makes of a text, written from its docs."""
+    *lines, settings = text.strip().split("\n")
+    negative = next((k for k, line in enumerate(lines) if line.startswith("Negative prompt:")), None)
+    fields = {
+        name: json.loads(value) if value[0] == '"' else value
+        for name, value in re.findall(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)', settings)
+    }
+    fields["Prompt"] = "\n".join(lines[:negative])
+    if negative is not None:
+        fields["Negative prompt"] = "\n".join(lines[negative:])[len("Negative prompt:") :].strip()
+    return fields
+
+
+def test_other_tools_understand_it():
+    recipe = replace(FOX, negative="blur, rain\nfog", model="my model, v2", seed=0)
+    assert as_the_web_ui_reads(render(recipe)) == {
+        "Prompt": FOX.prompt,
+        "Negative prompt": "blur, rain\nfog",
+        "Steps": "20",
+        "Sampler": "DPM++ 2M",
+        "Schedule type": "Karras",
+        "CFG scale": "5.0",
+        "Seed": "0",
+        "Size": "128x128",
+        "Model hash": "0123456789",
+        "Model": "my model, v2",
+        "Version": "mezzotint 0.1.0",
+    }
+
+
+def test_a_recipe_of_another_tool_is_understood():
+    recipe = parse(
+        "a castle, masterpiece\nNegative prompt: lowres\nSteps: 28, Sampler: Euler a, "
+        "CFG scale: 7, Seed: 1234, Size: 512x768, Model hash: 6ce0161689, Model: v1-5, "
+        'Lora hashes: "a: 1, b: 2", Version: v1.10.1'
+    )
+    assert (recipe.prompt, recipe.negative) == ("a castle, masterpiece", "lowres")
+    assert (recipe.sampler, recipe.spacing, recipe.cfg) == ("euler_ancestral", "", 7.0)
+    assert (recipe.seed, recipe.width, recipe.height) == (1234, 512, 768)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a fox",
+        "a fox\nSteps: 20",
+        render(FOX).replace("Size: 128x128", "Size: wide"),
+        render(FOX).replace("Steps: 20", "Steps: many"),
+        render(FOX).replace("Model hash: 0123456789", r'Model hash: "\x"'),
+    ],
+)
+def test_half_a_recipe_is_refused(text: str):
+    with pytest.raises(InputError, match="recipe is not complete") as caught:
+        parse(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_without_a_recipe_are_refused_by_name(tmp_path):
+    bare, text, short = (tmp_path / name for name in ("bare.png", "text.png", "short.png"))
+    Image.new("RGB", (2, 2)).save(bare)
+    text.write_text("not a picture")
+    short.write_bytes(bare.read_bytes()[:20])
+    for path, message in [
+        (bare, "has no `parameters` text"),
+        (text, "is not a PNG picture"),
+        (short, "cannot read"),
+        (tmp_path / "none.png", "No such file"),
+    ]:
+        with pytest.raises(InputError, match=message) as caught:
+            read(path)
+        assert path.name in str(caught.value)
