@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from mezzotint.errors import InputError, choose, unknown
-from mezzotint.models.autoencoder import AutoencoderParams
+from mezzotint.families.storybook import STORYBOOK as STORYBOOK_FAMILY
 from mezzotint.training.schedule import Decay
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 
@@ -80,21 +80,12 @@ class Recipe:
     save_minutes: float
 
 
-STORYBOOK = PicturesRecipe(size=128, scenes=120_000, single=40_000, wordings=4, held_out=1024)
+STORYBOOK = PicturesRecipe(size=128, scenes=100_000, single=30_000, wordings=4, held_out=1024)
 
 AUTOENCODER = Recipe(
     name="autoencoder",
     task=AutoencoderRecipe(
-        params=AutoencoderParams(
-            image_channels=3,
-            latent_channels=4,
-            patch=4,
-            channels=(96, 160),
-            blocks=2,
-            mid_attention=False,
-            latent_convs=False,
-            groups=16,
-        ),
+        params=STORYBOOK_FAMILY.autoencoder,
         crop=64,
         gradient_weight=1.0,
         kl_weight=1e-6,
@@ -102,8 +93,8 @@ AUTOENCODER = Recipe(
     ),
     pictures=STORYBOOK,
     seed=0,
-    steps=20_000,
-    batch=64,
+    steps=10_000,
+    batch=32,
     lr=1e-3,
     betas=(0.9, 0.99),
     weight_decay=0.01,
