@@ -1,18 +1,16 @@
 """Brushes: antialiased shapes and gradients on a float canvas, at any resolution.
 
-A canvas is ``(h, w, 3)`` float32 in [0, 1]; coordinates are fractions of its side, y downwards.
-Brushes change the canvas in place and touch only the rows and columns they cover.
+A canvas is ``(3, h, w)`` float32 in [0, 1]; coordinates are fractions of its side, y downwards.
+Brushes change the canvas in place and touch only the rows and columns they cover. Planes come
+first because numpy is slow where the innermost axis has three elements.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-RGB = tuple[float, float, float]
-Tone = RGB | Array
+Array = NDArray[np.floating]
 
 
 @lru_cache(maxsize=8)
@@ -24,36 +22,36 @@ def axis(size: int) -> Array:
 
 
 def rgb(code: str) -> Array:
-    """A colour of six hexadecimal digits as float32 in [0, 1]."""
-    return np.frombuffer(bytes.fromhex(code), np.uint8).astype(np.float32) / 255
+    """A colour of six hexadecimal digits: ``(3, 1, 1)`` float32 in [0, 1]."""
+    return np.frombuffer(bytes.fromhex(code), np.uint8).astype(np.float32)[:, None, None] / 255
 
 
 def gradient(canvas: Array, top: Array, bottom: Array, steps: int = 0) -> None:
     """Fill the canvas from ``top`` to ``bottom``, in ``steps`` flat bands if there are any."""
-    t = axis(canvas.shape[0])
+    t = axis(canvas.shape[1])
     if steps:
         t = np.floor(t * steps) / (steps - 1)
-    canvas[:] = (top + (bottom - top) * t[:, None])[:, None, :]
+    canvas[:] = top + (bottom - top) * t[:, None]
 
 
 def blend(region: Array, colour: Array, cover: Array) -> None:
     """Lay ``colour`` over a region where ``cover`` ``(h, w)`` says how much."""
-    region += (colour - region) * cover[..., None]
+    region += (colour - region) * cover
 
 
 def below(canvas: Array, edge: Array, top: Array, bottom: Array | None = None) -> None:
     """Fill everything below a profile ``edge`` ``(w,)`` of y values, shading down to ``bottom``."""
-    size = canvas.shape[0]
+    size = canvas.shape[-1]
     first = max(0, int(float(edge.min()) * size) - 1)
     if first >= size:
         return
     y = axis(size)[first:, None]
     cover = np.clip((y - edge) * size + 0.5, 0, 1)
     if bottom is None:
-        blend(canvas[first:], top, cover)
+        blend(canvas[:, first:], top, cover)
     else:
         t = (y - y[0]) / max(float(y[-1, 0] - y[0, 0]), 1e-3)
-        blend(canvas[first:], (top + (bottom - top) * t)[:, None, :], cover)
+        blend(canvas[:, first:], top + (bottom - top) * t, cover)
 
 
 def disc(
@@ -68,7 +66,7 @@ def disc(
     soft: float = 0.0,
 ) -> None:
     """An ellipse ``radius`` wide and ``radius · squash`` high, its edge ``soft · radius`` wide."""
-    size = canvas.shape[0]
+    size = canvas.shape[-1]
     reach = radius + 1 / size
     left, right = max(0, int((x - reach) * size)), min(size, int((x + reach) * size) + 1)
     reach_y = radius * squash + 1 / size
@@ -81,12 +79,12 @@ def disc(
     cover = np.clip(inside / max(soft * radius, 1 / size) + (0.0 if soft else 0.5), 0, 1)
     if soft:
         cover = cover * cover * (3 - 2 * cover)
-    blend(canvas[top:bottom, left:right], colour, cover * opacity)
+    blend(canvas[:, top:bottom, left:right], colour, cover * opacity)
 
 
 def dots(canvas: Array, x: Array, y: Array, radius: Array, opacity: Array, colour: Array) -> None:
     """Many small round dots at once: stars, snowflakes, flowers, bubbles; all arrays ``(n,)``."""
-    size = canvas.shape[0]
+    size = canvas.shape[-1]
     reach = int(float(radius.max()) * size) + 1
     step = np.arange(-reach, reach + 1)
     column, row = (x * size).astype(int)[:, None, None], (y * size).astype(int)[:, None, None]
@@ -117,6 +115,3 @@ def teeth(x: Array, peaks: list[tuple[float, float, float]]) -> Array:
     for centre, half, height in peaks:
         np.maximum(out, height * (1 - np.abs(x - centre) / half), out=out)
     return out
-
-
-Profile = Callable[[Array], Array]

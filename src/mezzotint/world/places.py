@@ -21,14 +21,14 @@ class Light:
     things: Array
 
 
+def _tint(*rgb: float) -> Array:
+    return np.array(rgb, np.float32)[:, None, None]
+
+
 LIGHTS: dict[Hour, Light] = {
     "day": Light(rgb("6db9ee"), rgb("d8f0fa"), rgb("ffffff"), rgb("ffffff")),
-    "sunset": Light(
-        rgb("6b4a93"), rgb("ffb267"), np.array((0.98, 0.76, 0.68), np.float32), rgb("fff0e0")
-    ),
-    "night": Light(
-        rgb("0b1233"), rgb("2b3a78"), np.array((0.42, 0.47, 0.74), np.float32), rgb("dde2ff")
-    ),
+    "sunset": Light(rgb("6b4a93"), rgb("ffb267"), _tint(0.98, 0.76, 0.68), rgb("fff0e0")),
+    "night": Light(rgb("0b1233"), rgb("2b3a78"), _tint(0.42, 0.47, 0.74), rgb("dde2ff")),
 }
 
 BACKGROUNDS: dict[Colour, Array] = {
@@ -57,7 +57,7 @@ class Brush:
     @property
     def x(self) -> Array:
         """Columns of the canvas as fractions."""
-        return axis(self.canvas.shape[1])
+        return axis(self.canvas.shape[-1])
 
     def lit(self, code: str) -> Array:
         """A land colour in this hour's light."""
@@ -78,8 +78,8 @@ def _sky(b: Brush) -> None:
     if not clear:
         grey = np.float32((float(high.mean()) + float(low.mean())) / 2)
         high, low = (c * np.float32(0.45) + grey * np.float32(0.5) for c in (high, low))
-    gradient(b.canvas[: int(b.canvas.shape[0] * 0.75)], high, low, _bands(b))
-    b.canvas[int(b.canvas.shape[0] * 0.75) :] = low
+    gradient(b.canvas[:, : int(b.canvas.shape[-1] * 0.75)], high, low, _bands(b))
+    b.canvas[:, int(b.canvas.shape[-1] * 0.75) :] = low
     if not clear:
         _clouds(b, 4, 0.75)
     elif b.scene.hour == "day":
@@ -169,7 +169,7 @@ def _pines(b: Brush, foot: float, count: int, code: str, depth: float) -> None:
 
 
 def _pine(b: Brush, x: float, foot: float, tall: float, colour: Array) -> None:
-    size = b.canvas.shape[0]
+    size = b.canvas.shape[-1]
     left, right = max(0, int((x - tall * 0.3) * size)), min(size, int((x + tall * 0.3) * size) + 1)
     top, end = max(0, int((foot - tall) * size)), min(size, int(foot * size) + 1)
     if left >= right:
@@ -179,7 +179,7 @@ def _pine(b: Brush, x: float, foot: float, tall: float, colour: Array) -> None:
     y = np.maximum(y, 0)
     tier = y * 3 - np.floor(np.minimum(y * 3, 2.99))
     half = tall * (0.09 + 0.05 * np.minimum(y * 3, 3)) * tier
-    blend(b.canvas[top:end, left:right], colour, np.clip((half - dx) * size + 0.5, 0, 1))
+    blend(b.canvas[:, top:end, left:right], colour, np.clip((half - dx) * size + 0.5, 0, 1))
 
 
 def _forest(b: Brush) -> None:
@@ -272,7 +272,7 @@ def _skyline(
     if not windows:
         return
     dark = b.scene.hour != "day"
-    grid, size = 21, b.canvas.shape[0]
+    grid, size = 21, b.canvas.shape[-1]
     on = b.rng.random((grid, grid)) < (0.62 if dark else 0.8)
     cell = (b.x * grid).astype(int)
     inner = b.x * grid - cell
@@ -284,7 +284,7 @@ def _skyline(
     rows = (b.x > 0.25) & (b.x < 0.69)
     cover = on[cell[rows, None], cell] & pane[rows, None] & pane & (b.x[rows, None] > roof)
     blend(
-        b.canvas[rows.argmax() : rows.argmax() + rows.sum()],
+        b.canvas[:, rows.argmax() : rows.argmax() + rows.sum()],
         rgb("ffe08a" if dark else "dcecff"),
         cover * np.float32(0.75),
     )
@@ -331,13 +331,13 @@ def _underwater(b: Brush) -> None:
 
 
 def _weed(b: Brush, x: float, tall: float) -> None:
-    size = b.canvas.shape[0]
+    size = b.canvas.shape[-1]
     top = int((0.88 - tall) * size)
     y = axis(size)[top : int(0.9 * size), None]
     bend = x + 0.018 * np.sin(y * 26 + x * 40)
     half = 0.016 * np.minimum(1, (y - y[0]) * 8)
     cover = np.clip((half - np.abs(axis(size) - bend)) * size + 0.5, 0, 1)
-    blend(b.canvas[top : int(0.9 * size)], b.lit("3fa36a"), cover)
+    blend(b.canvas[:, top : int(0.9 * size)], b.lit("3fa36a"), cover)
 
 
 def _space(b: Brush) -> None:

@@ -22,7 +22,7 @@ def render(scene: Scene, size: int = 128) -> NDArray[np.uint8]:
     """
     if not SMALLEST <= size <= LARGEST:
         raise InputError(f"size {size} is not between {SMALLEST} and {LARGEST} pixels")
-    canvas = np.zeros((size, size, 3), np.float32)
+    canvas = np.zeros((3, size, size), np.float32)
     light = LIGHTS["day" if scene.place == "plain" else scene.hour]
     rng = np.random.Generator(np.random.PCG64(scene.variant))
     brush = Brush(canvas, rng, scene, light)
@@ -36,12 +36,12 @@ def render(scene: Scene, size: int = 128) -> NDArray[np.uint8]:
         canvas = styles.ink(canvas)
     elif scene.style == "neon":
         canvas = styles.neon(canvas)
-    return np.rint(np.clip(canvas, 0, 1) * 255).astype(np.uint8)
+    return styles.pixels(canvas)
 
 
 def _place(b: Brush, thing: Thing) -> None:
     """Lay a thing on the canvas: halo, contact shadow, then the lit sprite."""
-    size = b.canvas.shape[0]
+    size = b.canvas.shape[-1]
     item = sprite(thing.name, look(b.scene.style), thing.colour, max(2, round(thing.height * size)))
     height, width = item.alpha.shape
     top, left = round(thing.y * size) - height, round(thing.x * size - width / 2)
@@ -59,21 +59,22 @@ def _place(b: Brush, thing: Thing) -> None:
     y0, y1 = max(0, top), min(size, top + height)
     x0, x1 = max(0, left), min(size, left + width)
     inner = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-    patch = b.canvas[y0:y1, x0:x1]
-    patch *= 1 - item.alpha[inner][..., None]
-    patch += lit[inner]
+    patch = b.canvas[:, y0:y1, x0:x1]
+    patch *= 1 - item.alpha[inner]
+    patch += lit[:, *inner]
 
 
 def _halo(b: Brush, thing: Thing, item: Sprite, aspect: float) -> None:
     """A breath of light behind dark things and of shade behind light ones."""
     y = thing.y - thing.height / 2
-    size = b.canvas.shape[0]
+    size = b.canvas.shape[-1]
     row = min(size - 1, max(0, int(y * size)))
-    behind = float(b.canvas[row].mean())
+    strip = np.ascontiguousarray(b.canvas[:, row].T)
+    behind = float(strip.mean())
     if abs(behind - item.luma) > 0.25:
         return
     light = item.luma < 0.5
-    tone = rgb("ffffff") if light else b.canvas[row].mean(axis=0) * np.float32(0.35)
+    tone = rgb("ffffff") if light else strip.mean(axis=0)[:, None, None] * np.float32(0.35)
     wide = max(aspect, 0.7)
     opacity = 0.4 if light else 0.2
     disc(
@@ -98,7 +99,7 @@ def _stands(scene: Scene, thing: Thing) -> bool:
 
 def _fall(b: Brush) -> None:
     """What falls from the sky, over everything."""
-    size = b.canvas.shape[0]
+    size = b.canvas.shape[-1]
     if b.scene.weather == "snowfall":
         x, y, r = b.rng.random((3, 46), dtype=np.float32)
         dots(b.canvas, x, y, 0.006 + 0.008 * r, 0 * r + np.float32(0.9), rgb("ffffff"))
@@ -109,7 +110,7 @@ def _fall(b: Brush) -> None:
         drops = (b.rng.random((60, 2)) * size).astype(int)
         ys = (drops[:, :1] + down).clip(0, size - 1)
         xs = (drops[:, 1:] - slant) % size
-        b.canvas[ys, xs] += (rgb("dcebff") - b.canvas[ys, xs]) * np.float32(0.6)
+        b.canvas[:, ys, xs] += (rgb("dcebff") - b.canvas[:, ys, xs]) * np.float32(0.6)
 
 
 def picture(scene: Scene, size: int = 128) -> Array:

@@ -124,7 +124,7 @@ def _background(rng: Rng, things: list[Thing]) -> Colour:
     mains = [main_colour(thing.name, thing.colour) for thing in things]
 
     def contrast(colour: Colour) -> float:
-        return min(float(np.abs(BACKGROUNDS[colour] - main).sum()) for main in mains)
+        return min(float(np.abs(BACKGROUNDS[colour].ravel() - main).sum()) for main in mains)
 
     clear = [colour for colour in COLOURS if contrast(colour) > 0.55]
     choices = clear or [max(COLOURS, key=contrast)]

@@ -32,7 +32,7 @@ LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 class Sprite:
     """An object ready to be laid on a canvas.
 
-    ``colour`` ``(h, w, 3)`` is premultiplied by ``alpha`` ``(h, w)``. ``foot`` is the centre and
+    ``colour`` ``(3, h, w)`` is premultiplied by ``alpha`` ``(h, w)``. ``foot`` is the centre and
     half width of what touches the ground, as fractions of the width; ``luma`` the mean brightness.
     """
 
@@ -64,8 +64,8 @@ def sprite(name: str, look: str, colour: Colour | None, height: int) -> Sprite:
     alpha = pixels[..., 3]
     total = max(float(alpha.sum()), 1e-3)
     return Sprite(
-        colour=np.minimum(pixels[..., :3], alpha[..., None]),
-        alpha=alpha,
+        colour=np.ascontiguousarray(np.minimum(np.moveaxis(pixels[..., :3], -1, 0), alpha)),
+        alpha=np.ascontiguousarray(alpha),
         foot=_foot(alpha),
         luma=float((pixels[..., :3] @ LUMA).sum()) / total,
     )
@@ -85,12 +85,12 @@ def main_colour(name: str, colour: Colour | None) -> Array:
     return art[..., :3].sum(axis=(0, 1)) / art[..., 3].sum()
 
 
-@lru_cache(maxsize=512)
+@cache
 def _painted(name: str, look: str, colour: Colour | None) -> NDArray[np.uint8]:
     """The full-size art, recoloured, premultiplied: ``(h, w, 4)`` uint8."""
     pixels = atlas()[look, name].astype(np.float32) / 255
     if colour is not None:
-        pixels[..., :3] = _recoloured(pixels, PIGMENTS[colour], KINDS[name].dye)
+        pixels[..., :3] = _recoloured(pixels, PIGMENTS[colour].ravel(), KINDS[name].dye)
     pixels[..., :3] *= pixels[..., 3:]
     return np.rint(pixels * 255).astype(np.uint8)
 
