@@ -81,6 +81,11 @@ class Model:
     latent_std: Tensor
     digest: str
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.latent_mean.device
+
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
         """Encode ``prompts``; what a tokenizer cuts off is told by ``cut_from``."""
         ids = [encoding.ids for encoding in self.tokenizer.encode_batch(list(prompts))]

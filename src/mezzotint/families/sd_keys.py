@@ -128,6 +128,7 @@ CLIP_TEXT = KeyMap(
         *((f"text_model.{theirs}", ours) for theirs, ours in _TEXT),
         ("text_projection", "project"),
     ),
+    also=_TEXT,  # transformers 5 writes a text tower without projection so
     ignored=("text_model.embeddings.position_ids",),
 )
 

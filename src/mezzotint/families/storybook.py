@@ -7,11 +7,24 @@ even with times drawn uniformly. Normalisation has 16 channels or more a group, 
 where the latent is 8 × 8, because that is what a CPU is quick at.
 """
 
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from mezzotint.checkpoints.folder import load_complete, open_folder, write_manifest
+from mezzotint.checkpoints.packed import save_packed
 from mezzotint.diffusion import Process
-from mezzotint.families.base import Family
-from mezzotint.models.autoencoder import AutoencoderParams
-from mezzotint.models.clip import CLIPTextParams, CLIPVisionParams, TowerParams
-from mezzotint.models.unet import UNetParams
+from mezzotint.families.base import Family, Model
+from mezzotint.files import whole_folder, write_whole
+from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
+from mezzotint.models.clip import CLIPText, CLIPTextParams, CLIPVisionParams, TowerParams
+from mezzotint.models.unet import UNet, UNetParams
+
+NETWORK, AUTOENCODER, TEXT = "unet.safetensors", "autoencoder.safetensors", "text.safetensors"
+TOKENIZER = "tokenizer.json"
+LATENT_MEAN, LATENT_STD = "latent_mean", "latent_std"  # beside the autoencoder's own weights
 
 WIDTH = 256  # of the text tower, and so of the context that the U-Net attends to
 
@@ -66,3 +79,49 @@ VISION = CLIPVisionParams(
     projection=WIDTH,
 )
 """The image tower that the text tower is trained against."""
+
+
+def load(path: Path) -> Model:
+    """The model in a folder that ``save`` wrote, float32 on the CPU.
+
+    Raises:
+        InputError: the folder is not one of these, or a file is damaged or does not fit.
+    """
+    folder = open_folder(path)
+    autoencoder = folder.weights(AUTOENCODER)
+    mean, std = autoencoder.pop(LATENT_MEAN), autoencoder.pop(LATENT_STD)
+    with torch.device("meta"):
+        networks = (
+            UNet(STORYBOOK.unet),
+            Autoencoder(STORYBOOK.autoencoder),
+            CLIPText(STORYBOOK.text),
+        )
+    states = folder.weights(NETWORK), autoencoder, folder.weights(TEXT)
+    for network, state, name in zip(networks, states, (NETWORK, AUTOENCODER, TEXT), strict=True):
+        load_complete(network, state, str(path / name))
+        network.requires_grad_(False).eval()
+    return Model(
+        family=STORYBOOK,
+        network=networks[0],
+        autoencoder=networks[1],
+        text=networks[2],
+        tokenizer=Tokenizer.from_str(folder.read(TOKENIZER).decode()),
+        latent_mean=mean.view(1, -1, 1, 1),
+        latent_std=std.view(1, -1, 1, 1),
+        digest=folder.digest,
+    )
+
+
+def save(model: Model, path: Path) -> None:
+    """Write ``model`` to a new folder, its weights packed to 8 bits."""
+    with whole_folder(path) as folder:
+        _save(folder / NETWORK, model.network)
+        _save(folder / TEXT, model.text)
+        scale = {LATENT_MEAN: model.latent_mean.flatten(), LATENT_STD: model.latent_std.flatten()}
+        _save(folder / AUTOENCODER, model.autoencoder, scale)
+        write_whole(folder / TOKENIZER, model.tokenizer.to_str().encode())
+        write_manifest(folder, STORYBOOK.name)
+
+
+def _save(file: Path, network: nn.Module, extra: dict[str, Tensor] | None = None) -> None:
+    save_packed(file, network.state_dict() | (extra or {}), {"family": STORYBOOK.name})
