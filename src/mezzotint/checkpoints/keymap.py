@@ -58,7 +58,7 @@ class KeyMap:
                 continue
             shape = tuple(wanted[name].shape)
             if tuple(tensor.shape) == (*shape, 1, 1):
-                tensor = tensor.view(shape)  # a 1 × 1 convolution is a linear layer
+                tensor = tensor.reshape(shape)  # a 1 × 1 convolution is a linear layer
             if tuple(tensor.shape) != shape:
                 misshaped.append(f"{key} {tuple(tensor.shape)} for {shape}")
             ours[name] = tensor

@@ -1,0 +1,88 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import randomised
+from torch.distributions import Normal, kl_divergence
+
+from mezzotint.errors import InputError
+from mezzotint.models.autoencoder import (
+    Autoencoder,
+    AutoencoderParams,
+    kl_to_normal,
+    sample_latents,
+)
+
+PARAMS = AutoencoderParams(
+    image_channels=3,
+    latent_channels=4,
+    patch=4,
+    channels=(16, 32),
+    blocks=1,
+    mid_attention=True,
+    latent_convs=False,
+    groups=4,
+)
+
+
+@given(
+    patch=st.sampled_from([1, 2, 4]),
+    levels=st.integers(1, 3),
+    h=st.integers(1, 3),
+    w=st.integers(1, 3),
+    mid_attention=st.booleans(),
+    latent_convs=st.booleans(),
+)
+@settings(max_examples=15, deadline=None)
+def test_sizes_there_and_back(
+    patch: int, levels: int, h: int, w: int, mid_attention: bool, latent_convs: bool
+) -> None:
+    params = replace(
+        PARAMS,
+        patch=patch,
+        channels=(16, 16, 32)[:levels],
+        mid_attention=mid_attention,
+        latent_convs=latent_convs,
+    )
+    factor = patch * 2 ** (levels - 1)
+    assert params.factor == factor
+    autoencoder = Autoencoder(params)
+    images = torch.rand(2, 3, h * factor, w * factor) * 2 - 1
+    mean, logvar = autoencoder.encode(images)
+    assert mean.shape == logvar.shape == (2, 4, h, w)
+    assert autoencoder.decode(mean).shape == images.shape
+
+
+@pytest.mark.parametrize("size", [(20, 16), (16, 4), (0, 8)])
+def test_other_sizes_are_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=f"{size[1]}x{size[0]}: both must be multiples of 8"):
+        Autoencoder(PARAMS).encode(torch.zeros(1, 3, *size))
+
+
+def test_every_weight_matters() -> None:
+    autoencoder = randomised(Autoencoder(replace(PARAMS, latent_convs=True)))
+    mean, logvar = autoencoder.encode(torch.randn(2, 3, 16, 16))
+    (autoencoder.decode(mean).square().sum() + logvar.sum()).backward()
+    for name, weight in autoencoder.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.any(), name
+
+
+@pytest.mark.parametrize("latent_convs", [True, False])
+def test_a_fresh_encoder_is_nearly_certain(latent_convs: bool) -> None:
+    autoencoder = Autoencoder(replace(PARAMS, latent_convs=latent_convs))
+    mean, logvar = autoencoder.encode(torch.randn(2, 3, 16, 16))
+    assert (logvar == -6).all()
+    assert mean.std() > 3 * (0.5 * logvar).exp().mean()
+
+
+@given(mean=st.floats(-5, 5), logvar=st.floats(-8, 4))
+def test_gaussian_is_torchs(mean: float, logvar: float) -> None:
+    mu, lv = torch.tensor(mean).double(), torch.tensor(logvar).double()
+    normal = Normal(mu, (0.5 * lv).exp())
+    torch.testing.assert_close(kl_to_normal(mu, lv), kl_divergence(normal, Normal(0.0, 1.0)))
+    noise = torch.linspace(-2, 2, 5).double()
+    quantiles = normal.icdf(Normal(0.0, 1.0).cdf(noise))
+    torch.testing.assert_close(sample_latents(mu, lv, noise), quantiles, rtol=1e-5, atol=1e-5)

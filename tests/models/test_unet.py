@@ -1,0 +1,102 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import randomised, relative_error
+from torch import Tensor
+
+from mezzotint.errors import InputError
+from mezzotint.models.unet import UNet, UNetParams
+
+PARAMS = UNetParams(
+    channels_in=3,
+    channels_out=5,
+    channels=(16, 32),
+    blocks=2,
+    depths=(0, 1),
+    mid_depth=1,
+    heads=(1, 4),
+    context_width=12,
+    y_width=6,
+    groups=4,
+)
+
+
+def inputs(b: int, h: int, w: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(h * 100 + w)
+
+    def randn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    return randn(b, 3, h, w), torch.arange(b) * 90.0, randn(b, 5, 12), randn(b, 6)
+
+
+@given(h=st.integers(1, 11), w=st.integers(1, 11), levels=st.integers(1, 3))
+@settings(max_examples=15, deadline=None)
+def test_any_size_comes_back(h: int, w: int, levels: int) -> None:
+    params = replace(
+        PARAMS, channels=(16, 16, 32)[:levels], depths=(0, 1, 1)[:levels], heads=(1, 2, 4)[:levels]
+    )
+    x, t, context, y = inputs(2, h, w)
+    assert UNet(params).double()(x, t, context, y).shape == (2, 5, h, w)
+
+
+def test_a_fresh_network_predicts_zero() -> None:
+    assert not UNet(PARAMS).double()(*inputs(2, 8, 8)).any()
+
+
+def test_every_weight_matters() -> None:
+    network = randomised(UNet(PARAMS)).double()
+    network(*inputs(2, 8, 8)).square().sum().backward()
+    for name, weight in network.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.any(), name
+
+
+def test_every_input_matters() -> None:
+    network = randomised(UNet(PARAMS)).double()
+    given_inputs = inputs(1, 8, 8)
+    out = network(*given_inputs)
+    for i, value in enumerate(given_inputs):
+        changed = [*given_inputs]
+        changed[i] = value + 1
+        assert relative_error(network(*changed), out) > 1e-3
+
+
+def test_an_image_does_not_see_its_batch() -> None:
+    network = randomised(UNet(PARAMS)).double()
+    x, t, context, y = inputs(3, 6, 8)
+    together = network(x, t, context, y)
+    alone = torch.cat([network(x[[k]], t[[k]], context[[k]], y[[k]]) for k in range(3)])
+    assert relative_error(alone, together) < 1e-12
+
+
+def test_context_is_a_set() -> None:
+    network = randomised(UNet(PARAMS)).double()
+    x, t, context, y = inputs(1, 8, 8)
+    assert relative_error(network(x, t, context.flip(1), y), network(x, t, context, y)) < 1e-12
+
+
+def test_channels_last_changes_nothing() -> None:
+    network = randomised(UNet(PARAMS)).double()
+    x, t, context, y = inputs(2, 8, 6)
+    plain = network(x, t, context, y)
+    network.to(memory_format=torch.channels_last)
+    out = network(x.contiguous(memory_format=torch.channels_last), t, context, y)
+    assert relative_error(out, plain) < 1e-12
+
+
+def test_y_is_given_exactly_where_it_is_read() -> None:
+    x, t, context, y = inputs(1, 4, 4)
+    with pytest.raises(InputError, match="y_width 6: the vector y is missing"):
+        UNet(PARAMS).double()(x, t, context)
+    with pytest.raises(InputError, match="y_width 0: the vector y was given"):
+        UNet(replace(PARAMS, y_width=0)).double()(x, t, context, y)
+
+
+@pytest.mark.parametrize("field", ["channels", "depths", "heads"])
+def test_each_level_is_described(field: str) -> None:
+    with pytest.raises(InputError, match="one number a level"):
+        replace(PARAMS, **{field: (1,)})

@@ -1,0 +1,126 @@
+"""The U-Net against diffusers' at equal random weights: the structures of SD 1.5, 2.1 and XL."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from oracles import randomised, relative_error
+from torch import Tensor
+
+from mezzotint.families.sd_keys import UNET, UNET_POINTWISE
+from mezzotint.families.sd_presets import SD15_UNET, SD21_UNET, SDXL_UNET
+from mezzotint.models.unet import UNet, UNetParams
+from mezzotint.nn.embedding import sinusoidal
+
+# what each published config.json says beside diffusers' defaults
+CONFIGS = {
+    "sd15": {"cross_attention_dim": 768},
+    "sd21": {
+        "cross_attention_dim": 1024,
+        "attention_head_dim": (5, 10, 20, 20),
+        "use_linear_projection": True,
+    },
+    "sdxl": {
+        "cross_attention_dim": 2048,
+        "attention_head_dim": (5, 10, 20),
+        "use_linear_projection": True,
+        "block_out_channels": (320, 640, 1280),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        "transformer_layers_per_block": (1, 2, 10),
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256,
+        "projection_class_embeddings_input_dim": 2816,
+    },
+}
+PARAMS = {"sd15": SD15_UNET, "sd21": SD21_UNET, "sdxl": SDXL_UNET}
+KEYS = {"sd15": UNET_POINTWISE, "sd21": UNET, "sdxl": UNET}
+
+# the same structures, narrow
+SMALL_CONFIGS = {
+    "sd15": CONFIGS["sd15"]
+    | {"cross_attention_dim": 24, "block_out_channels": (32, 64, 96, 96), "attention_head_dim": 8},
+    "sd21": CONFIGS["sd21"]
+    | {
+        "cross_attention_dim": 24,
+        "block_out_channels": (32, 64, 96, 96),
+        "attention_head_dim": (2, 4, 6, 6),
+    },
+    "sdxl": CONFIGS["sdxl"]
+    | {
+        "cross_attention_dim": 24,
+        "block_out_channels": (32, 64, 96),
+        "attention_head_dim": (1, 2, 3),
+        "transformer_layers_per_block": (1, 2, 3),
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 16 + 6 * 8,
+    },
+}
+SMALL = {
+    "sd15": replace(SD15_UNET, channels=(32, 64, 96, 96), context_width=24),
+    "sd21": replace(SD21_UNET, channels=(32, 64, 96, 96), heads=(2, 4, 6, 6), context_width=24),
+    "sdxl": replace(
+        SDXL_UNET,
+        channels=(32, 64, 96),
+        depths=(0, 2, 3),
+        mid_depth=3,
+        heads=(1, 2, 3),
+        context_width=24,
+        y_width=64,
+    ),
+}
+BROKEN = {
+    "sd15": replace(SMALL["sd15"], heads=(8, 8, 4, 8)),
+    "sd21": replace(SMALL["sd21"], heads=(2, 4, 6, 3)),
+    "sdxl": replace(SMALL["sdxl"], heads=(1, 2, 1)),
+}
+
+
+def outputs(
+    name: str, params: UNetParams, dtype: torch.dtype, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(1)
+    reference = randomised(UNet2DConditionModel(**SMALL_CONFIGS[name])).to(dtype)
+    network = UNet(params).to(dtype)
+    network.load_state_dict(
+        KEYS[name].to_ours(reference.state_dict(), network.state_dict(), "reference")
+    )
+    x = torch.randn(2, 4, *size, dtype=dtype)
+    t = torch.tensor([3, 987])
+    context = torch.randn(2, 7, 24, dtype=dtype)
+    y, added = None, None
+    if params.y_width:
+        pooled = torch.randn(2, 16, dtype=dtype)
+        sizes = torch.tensor([[512.0, 768, 0, 64, 1024, 1024], [1024, 1024, 8, 0, 640, 512]])
+        y = torch.cat([pooled, sinusoidal(sizes, 8).flatten(1).to(dtype)], dim=1)
+        added = {"text_embeds": pooled, "time_ids": sizes}
+    with torch.no_grad():
+        theirs = reference(x, t, context, added_cond_kwargs=added).sample
+        return network(x, t, context, y), theirs
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_equal_outputs(name: str) -> None:
+    assert relative_error(*outputs(name, SMALL[name], torch.float32, (16, 16))) <= 1e-5
+    assert relative_error(*outputs(name, SMALL[name], torch.float64, (16, 16))) <= 1e-10
+
+
+def test_equal_outputs_at_sizes_that_no_level_divides() -> None:
+    assert relative_error(*outputs("sd15", SMALL["sd15"], torch.float64, (13, 18))) <= 1e-10
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_a_wrong_number_of_heads_shows(name: str) -> None:
+    assert relative_error(*outputs(name, BROKEN[name], torch.float64, (16, 16))) > 1e-4
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_full_size_has_the_published_names_and_shapes(name: str) -> None:
+    with torch.device("meta"):
+        theirs = UNet2DConditionModel(**CONFIGS[name]).state_dict()
+        ours = UNet(PARAMS[name]).state_dict()
+    loaded = KEYS[name].to_ours(theirs, ours, name)
+    assert loaded.keys() == ours.keys()
+    written = KEYS[name].to_theirs(ours)
+    assert {k: v.shape for k, v in written.items()} == {k: v.shape for k, v in theirs.items()}
