@@ -1,6 +1,5 @@
 """The open Fluent emoji art, fetched by its package client and drawn once into an atlas."""
 
-import base64
 import hashlib
 import io
 import os
@@ -10,6 +9,7 @@ import tarfile
 import tempfile
 from functools import cache
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,13 @@ from mezzotint.files import write_whole
 from mezzotint.world.things import KINDS
 
 PACKAGE, VERSION = "fluentui-emoji", "1.3.0"
-INTEGRITY = "sha512-JTXXwqIie2rWTgOkIJDJxr0WtwTz2WU4kdOq8buLVThYwQ264aFR2jdTyuon2oEbLqqGMT64zI4btyn1saB2xw=="
+SHA512 = (
+    "2535d7c2a2227b6ad64e03a42090c9c6bd16b704f3d9653891d3aaf1bb8b5538"
+    "58c10dbae1a151da3753caea27da811b2eaa86313eb8cc8e1bb729f5b1a076c7"
+)
 LOOKS = ("modern", "flat")
 CELL = 192  # pixels: the largest object of a 256-pixel picture is drawn without enlarging
+PATIENCE = 600  # seconds for npm
 LARGEST_ICON = 1 << 20  # bytes; the icons are a few kilobytes
 
 
@@ -52,19 +56,22 @@ def fetch() -> bytes:
         )
     with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent", "--pack-destination", folder]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        found = Path(folder) / path.name
-        if done.returncode != 0 or not found.exists():
-            reason = " ".join(done.stderr.split())[:200] or f"exit status {done.returncode}"
-            raise InputError(f"npm could not fetch {PACKAGE}@{VERSION}: {reason}")
-        data = _checked(found.read_bytes(), f"npm's {path.name}")
+        try:
+            subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, check=True, timeout=PATIENCE
+            )
+            data = _checked((Path(folder) / path.name).read_bytes(), f"npm's {path.name}")
+        except subprocess.SubprocessError as error:
+            reason = " ".join(str(error.stderr or error).split())[:200]
+            raise InputError(f"npm could not fetch {PACKAGE}@{VERSION}: {reason}") from error
+        except OSError as error:
+            raise InputError(f"npm gave no {path.name}: {error.strerror}") from error
     write_whole(path, data)
     return data
 
 
 def _checked(data: bytes, source: str) -> bytes:
-    digest = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()
-    if digest != INTEGRITY:
+    if hashlib.sha512(data).hexdigest() != SHA512:
         raise InputError(f"{source} is not {PACKAGE} {VERSION} (its hash differs): delete it")
     return data
 
@@ -107,8 +114,11 @@ def atlas() -> dict[tuple[str, str], NDArray[np.uint8]]:
     path = cache_folder() / f"atlas-{VERSION}-{CELL}-{_fingerprint()}.npz"
     if not path.exists():
         write_whole(path, _packed(_draw()))
-    with np.load(path, allow_pickle=False) as file:
-        cells, boxes = file["cells"], file["boxes"]
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            cells, boxes = file["cells"], file["boxes"]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(f"the atlas {path} is damaged: delete it") from error
     keys = [(look, name) for look in LOOKS for name in KINDS]
     return {
         key: cell[top:bottom, left:right]
@@ -117,7 +127,7 @@ def atlas() -> dict[tuple[str, str], NDArray[np.uint8]]:
 
 
 def _fingerprint() -> str:
-    names = "\n".join(f"{kind.name}={kind.art}" for kind in KINDS.values())
+    names = "\n".join(f"{kind.name}={kind.icon}" for kind in KINDS.values())
     return hashlib.sha256(names.encode()).hexdigest()[:12]
 
 
@@ -139,7 +149,7 @@ def _draw() -> NDArray[np.uint8]:
         ) from error
     from PIL import Image
 
-    paths = [f"package/icons/{look}/{kind.art}.svg" for look in LOOKS for kind in KINDS.values()]
+    paths = [f"package/icons/{look}/{kind.icon}.svg" for look in LOOKS for kind in KINDS.values()]
     texts = icons(fetch(), set(paths))
     cells = np.zeros((len(paths), CELL, CELL, 4), np.uint8)
     for cell, path in zip(cells, paths, strict=True):

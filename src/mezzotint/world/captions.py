@@ -3,75 +3,19 @@
 import numpy as np
 
 from mezzotint.errors import InputError, unknown
-from mezzotint.world.scene import (
-    DENSITIES,
-    HOURLESS,
-    Density,
-    Hour,
-    Place,
-    Scene,
-    Style,
-    Thing,
-    Weather,
+from mezzotint.world.phrases import (
+    HOUR_PHRASES,
+    PLACE_PHRASES,
+    PLACE_TAGS,
+    SIZE_WORDS,
+    STYLE_PHRASES,
+    WEATHER_PHRASES,
+    WEATHER_TAGS,
 )
+from mezzotint.world.scene import DENSITIES, HOURLESS, Density, Scene, Thing
 from mezzotint.world.things import KINDS, MASS, PLURAL
 
 Rng = np.random.Generator
-
-PLACE_PHRASES: dict[Place, tuple[str, ...]] = {
-    "snow": ("in the snow", "in the snow", "in a snowy field", "on snow", "in a winter landscape"),
-    "forest": ("in a forest", "in a forest", "in the forest", "in the woods"),
-    "meadow": ("in a meadow", "in a meadow", "on a green meadow", "on the grass", "in a field"),
-    "beach": ("on a beach", "on a beach", "on the beach", "on a sandy beach", "at the beach"),
-    "desert": ("in the desert", "in the desert", "in a desert", "on a sand dune"),
-    "mountains": (
-        "in the mountains",
-        "by a mountain lake",
-        "in front of mountains",
-        "at a mountain lake",
-    ),
-    "city": ("in a city", "in the city", "on a city street", "in front of a city skyline"),
-    "sea": ("in the sea", "on the sea", "on the ocean", "in the ocean", "on the water"),
-    "underwater": ("under water", "underwater", "under the sea", "at the bottom of the sea"),
-    "space": ("in space", "in space", "in outer space", "among the stars in space"),
-    "plain": (
-        "on a {} background",
-        "on a {} background",
-        "on a plain {} background",
-        "against a {} background",
-    ),
-}
-
-HOUR_PHRASES: dict[Hour, tuple[str, ...]] = {
-    "day": ("by day", "during the day", "in daylight", "at noon"),
-    "sunset": ("at sunset", "at sunset", "at golden hour", "in the evening"),
-    "night": ("at night", "at night", "at night", "by moonlight"),
-}
-
-WEATHER_PHRASES: dict[Weather, tuple[str, ...]] = {
-    "clear": (),
-    "snowfall": ("in falling snow", "while it snows", "with snow falling"),
-    "rain": ("in the rain", "while it rains", "with rain falling"),
-}
-
-STYLE_PHRASES: dict[Style, tuple[str, ...]] = {
-    "modern": ("storybook art", "digital art", "modern art"),
-    "flat": ("flat art", "flat illustration", "flat style"),
-    "ink": ("ink sketch", "ink drawing", "ink sketch"),
-    "neon": ("neon", "neon art", "neon style"),
-}
-
-PLACE_TAGS: dict[Place, str] = {place: place for place in PLACE_PHRASES} | {
-    "plain": "{} background",
-    "mountains": "mountain lake",
-}
-WEATHER_TAGS: dict[Weather, str] = {"clear": "", "snowfall": "snowing", "rain": "rain"}
-
-SIZE_WORDS = {
-    "small": ("small", "small", "little", "tiny"),
-    "medium": ("",),
-    "large": ("large", "large", "big"),
-}
 
 
 def caption(scene: Scene, seed: int, density: Density = "dense") -> str:

@@ -82,8 +82,10 @@ def disc(
     blend(canvas[:, top:bottom, left:right], colour, cover * opacity)
 
 
-def dots(canvas: Array, x: Array, y: Array, radius: Array, opacity: Array, colour: Array) -> None:
-    """Many small round dots at once: stars, snowflakes, flowers, bubbles; all arrays ``(n,)``."""
+def dots(
+    canvas: Array, x: Array, y: Array, radius: Array, opacity: Array | float, colour: Array
+) -> None:
+    """Many small round dots at once: stars, snowflakes, flowers, bubbles; arrays are ``(n,)``."""
     size = canvas.shape[-1]
     reach = int(float(radius.max()) * size) + 1
     step = np.arange(-reach, reach + 1)
@@ -92,7 +94,7 @@ def dots(canvas: Array, x: Array, y: Array, radius: Array, opacity: Array, colou
     dx = column + np.float32(0.5) - (x * size)[:, None, None]
     dy = row + np.float32(0.5) - (y * size)[:, None, None]
     inside = (radius * size)[:, None, None] - np.sqrt(dx * dx + dy * dy) + np.float32(0.5)
-    cover = np.clip(inside, 0, 1) * opacity[:, None, None]
+    cover = np.clip(inside, 0, 1) * np.asarray(opacity, np.float32).reshape(-1, 1, 1)
     cover *= (column >= 0) & (column < size) & (row >= 0) & (row < size)
     plane = np.zeros((size, size), np.float32)
     place = np.clip(row, 0, size - 1) * size + np.clip(column, 0, size - 1)

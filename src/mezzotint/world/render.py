@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, choose
 from mezzotint.world import styles
-from mezzotint.world.paint import Array, disc, dots, rgb
-from mezzotint.world.places import LIGHTS, PAINTERS, Brush, sea_front
+from mezzotint.world.paint import disc, dots, rgb
+from mezzotint.world.places import PAINTERS, sea_front
 from mezzotint.world.scene import Scene, Thing
+from mezzotint.world.sky import LIGHTS, Easel
 from mezzotint.world.sprites import Sprite, look, sprite
 from mezzotint.world.things import KINDS
 
@@ -25,13 +26,13 @@ def render(scene: Scene, size: int = 128) -> NDArray[np.uint8]:
     canvas = np.zeros((3, size, size), np.float32)
     light = LIGHTS["day" if scene.place == "plain" else scene.hour]
     rng = np.random.Generator(np.random.PCG64(scene.variant))
-    brush = Brush(canvas, rng, scene, light)
-    PAINTERS[scene.place](brush)
+    easel = Easel(canvas, rng, scene, light)
+    PAINTERS[scene.place](easel)
     for thing in scene.things:
-        _place(brush, thing)
+        _place(easel, thing)
     if scene.place == "sea":
-        sea_front(brush)
-    _fall(brush)
+        sea_front(easel)
+    _fall(easel)
     if scene.style == "ink":
         canvas = styles.ink(canvas)
     elif scene.style == "neon":
@@ -39,37 +40,37 @@ def render(scene: Scene, size: int = 128) -> NDArray[np.uint8]:
     return styles.pixels(canvas)
 
 
-def _place(b: Brush, thing: Thing) -> None:
+def _place(e: Easel, thing: Thing) -> None:
     """Lay a thing on the canvas: halo, contact shadow, then the lit sprite."""
-    size = b.canvas.shape[-1]
-    item = sprite(thing.name, look(b.scene.style), thing.colour, max(2, round(thing.height * size)))
+    size = e.canvas.shape[-1]
+    item = sprite(thing.name, look(e.scene.style), thing.colour, max(2, round(thing.height * size)))
     height, width = item.alpha.shape
     top, left = round(thing.y * size) - height, round(thing.x * size - width / 2)
     aspect = width / height
-    if b.scene.style != "flat":
-        _halo(b, thing, item, aspect)
-    if _stands(b.scene, thing):
+    if e.scene.style != "flat":
+        _halo(e, thing, item, aspect)
+    if _stands(e.scene, thing):
         centre, half = item.foot
         x = thing.x + (centre - 0.5) * thing.height * aspect
         wide = max(half, 0.18) * thing.height * aspect * 1.12
-        soft, opacity = (0.0, 0.25) if b.scene.style == "flat" else (0.8, 0.6)
-        shadow = b.light.land * rgb("2a2440") * np.float32(0.6)
-        disc(b.canvas, x, thing.y - 0.006, wide, shadow, squash=0.18, opacity=opacity, soft=soft)
-    lit = item.colour * (b.light.things if b.scene.place != "space" else np.float32(1))
+        soft, opacity = (0.0, 0.25) if e.scene.style == "flat" else (0.8, 0.6)
+        shadow = e.light.land * rgb("2a2440") * np.float32(0.6)
+        disc(e.canvas, x, thing.y - 0.006, wide, shadow, squash=0.18, opacity=opacity, soft=soft)
+    lit = item.colour * (e.light.things if e.scene.place != "space" else np.float32(1))
     y0, y1 = max(0, top), min(size, top + height)
     x0, x1 = max(0, left), min(size, left + width)
     inner = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
-    patch = b.canvas[:, y0:y1, x0:x1]
+    patch = e.canvas[:, y0:y1, x0:x1]
     patch *= 1 - item.alpha[inner]
     patch += lit[:, *inner]
 
 
-def _halo(b: Brush, thing: Thing, item: Sprite, aspect: float) -> None:
+def _halo(e: Easel, thing: Thing, item: Sprite, aspect: float) -> None:
     """A breath of light behind dark things and of shade behind light ones."""
     y = thing.y - thing.height / 2
-    size = b.canvas.shape[-1]
+    size = e.canvas.shape[-1]
     row = min(size - 1, max(0, int(y * size)))
-    strip = np.ascontiguousarray(b.canvas[:, row].T)
+    strip = np.ascontiguousarray(e.canvas[:, row].T)
     behind = float(strip.mean())
     if abs(behind - item.luma) > 0.25:
         return
@@ -78,7 +79,7 @@ def _halo(b: Brush, thing: Thing, item: Sprite, aspect: float) -> None:
     wide = max(aspect, 0.7)
     opacity = 0.4 if light else 0.2
     disc(
-        b.canvas,
+        e.canvas,
         thing.x,
         y,
         wide * thing.height * 0.68,
@@ -94,25 +95,20 @@ def _stands(scene: Scene, thing: Thing) -> bool:
     if scene.place in ("sea", "space"):
         return False
     free = ("air", "water") if scene.place == "underwater" else ("air",)
-    return KINDS[thing.name].habitat not in free
+    return choose("object", thing.name, KINDS).habitat not in free
 
 
-def _fall(b: Brush) -> None:
+def _fall(e: Easel) -> None:
     """What falls from the sky, over everything."""
-    size = b.canvas.shape[-1]
-    if b.scene.weather == "snowfall":
-        x, y, r = b.rng.random((3, 46), dtype=np.float32)
-        dots(b.canvas, x, y, 0.006 + 0.008 * r, 0 * r + np.float32(0.9), rgb("ffffff"))
-    elif b.scene.weather == "rain":
+    size = e.canvas.shape[-1]
+    if e.scene.weather == "snowfall":
+        x, y, r = e.rng.random((3, 46), dtype=np.float32)
+        dots(e.canvas, x, y, 0.006 + 0.008 * r, 0.9, rgb("ffffff"))
+    elif e.scene.weather == "rain":
         long = max(3, round(0.07 * size))
         slant = np.arange(long) // 3
         down = np.arange(long)
-        drops = (b.rng.random((60, 2)) * size).astype(int)
+        drops = (e.rng.random((60, 2)) * size).astype(int)
         ys = (drops[:, :1] + down).clip(0, size - 1)
         xs = (drops[:, 1:] - slant) % size
-        b.canvas[:, ys, xs] += (rgb("dcebff") - b.canvas[:, ys, xs]) * np.float32(0.6)
-
-
-def picture(scene: Scene, size: int = 128) -> Array:
-    """The picture as floats in [−1, 1], ``(3, size, size)``, as networks take it."""
-    return np.moveaxis(render(scene, size), -1, 0).astype(np.float32) / np.float32(127.5) - 1
+        e.canvas[:, ys, xs] += (rgb("dcebff") - e.canvas[:, ys, xs]) * np.float32(0.6)

@@ -64,11 +64,11 @@ def sample_scene(seed: int, stage: Stage = "mixed") -> Scene:
     count = 1 if stage == "single" else _draw(rng, COUNT_ODDS)
     place = PLACES[int(rng.integers(len(PLACES)))]
     hour: Hour = "day" if place in HOURLESS else _draw(rng, HOUR_ODDS)
-    names = [NAMES[k] for k in rng.choice(len(NAMES), count, replace=False)]
+    chosen: list[int] = rng.choice(len(NAMES), count, replace=False).tolist()
     things: list[Thing] = []
-    for slot, name in enumerate(names):
+    for slot, index in enumerate(chosen):
         size = "large" if stage == "single" else _size(rng, count)
-        things.append(_thing(rng, KINDS[name], size, slot, count, place))
+        things.append(_thing(rng, KINDS[NAMES[index]], size, slot, count, place))
     return Scene(
         things=tuple(things),
         place=place,
@@ -126,8 +126,8 @@ def _background(rng: Rng, things: list[Thing]) -> Colour:
     def contrast(colour: Colour) -> float:
         return min(float(np.abs(BACKGROUNDS[colour].ravel() - main).sum()) for main in mains)
 
-    clear = [colour for colour in COLOURS if contrast(colour) > 0.55]
-    choices = clear or [max(COLOURS, key=contrast)]
+    clear: list[Colour] = [colour for colour in COLOURS if contrast(colour) > 0.55]
+    choices: list[Colour] = clear or [max(COLOURS, key=contrast)]
     return choices[int(rng.integers(len(choices)))]
 
 

@@ -38,7 +38,7 @@ OUTDOORS: tuple[Place, ...] = PLACES[:8]
 """Places with a sky, where weather can be seen."""
 
 HOURLESS: tuple[Place, ...] = ("space", "plain")
-"""Places that look the same at every hour; their scenes have the hour ``day``, which stays unsaid."""
+"""Places that look the same at every hour: their scenes have the hour ``day``, left unsaid."""
 
 
 @dataclass(frozen=True)

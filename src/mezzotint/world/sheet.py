@@ -24,9 +24,9 @@ def contact_sheet(
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    font = ImageFont.load_default(size=max(9, size // 13))
-    line = font.size * 1.2
-    wide, high = size + MARGIN, int(size + LINES * line + MARGIN)
+    height = max(9, size // 13)
+    font = ImageFont.load_default(size=height)
+    wide, high = size + MARGIN, int(size + LINES * height * 1.25 + MARGIN)
     rows = -(-len(seeds) // columns)
     sheet = Image.new("RGB", (columns * wide + MARGIN, rows * high + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
@@ -35,6 +35,6 @@ def contact_sheet(
         x, y = MARGIN + k % columns * wide, MARGIN + k // columns * high
         sheet.paste(Image.fromarray(render(scene, size)), (x, y))
         text = caption(scene, seed, DENSITIES[k % len(DENSITIES)])
-        lines = textwrap.wrap(text, int(size / font.size * 2))[:LINES]
+        lines = textwrap.wrap(text, int(size / height * 1.85))[:LINES]
         draw.text((x, y + size + 2), "\n".join(lines), fill=(60, 60, 66), font=font, spacing=2)
     return sheet

@@ -7,196 +7,178 @@ from mezzotint.world.scene import COLOURS, Colour
 
 Habitat = Literal["ground", "air", "water", "boat"]
 Dye = Literal["hue", "gold", "pale", "all"]
-"""Which part of the art a colour goes to: its main hue, its golden, its pale part, or all of it."""
+"""Which part of the art takes a colour: that of its main hue, the golden, the pale, or all."""
+
+FUR: tuple[Colour, ...] = ("black", "white", "brown", "orange")
 
 
 @dataclass(frozen=True)
 class Kind:
     """One kind of object.
 
-    ``art`` is the file name of the icon, ``synonyms`` other names for it, ``colours`` those it can
-    be recoloured to (none: it keeps its own).
+    ``synonyms`` are other names for it, ``art`` the file name of its icon (its name, if empty),
+    ``colours`` those it can be given (none: it keeps its own).
     """
 
     name: str
-    art: str
     synonyms: tuple[str, ...] = ()
+    art: str = ""
     habitat: Habitat = "ground"
     colours: tuple[Colour, ...] = ()
     dye: Dye = "hue"
 
-
-FUR: tuple[Colour, ...] = ("black", "white", "brown", "orange")
-
-
-def _kind(line: str) -> Kind:
-    """``name [= art] [| synonym, …] [@ habitat] [# colours [: dye]]`` as a Kind."""
-    line, _, colours = line.partition("#")
-    colours, _, dye = colours.partition(":")
-    line, _, habitat = line.partition("@")
-    line, _, synonyms = line.partition("|")
-    name, _, art = line.partition("=")
-    palettes: dict[str, tuple[Colour, ...]] = {
-        "": (),
-        "any": COLOURS,
-        "fur": FUR,
-        "fruit": ("red", "green", "yellow"),
-    }
-    places: dict[str, Habitat] = {"": "ground", "air": "air", "water": "water", "boat": "boat"}
-    dyes: dict[str, Dye] = {"": "hue", "gold": "gold", "pale": "pale", "all": "all"}
-    name = name.strip()
-    return Kind(
-        name=name,
-        art=art.strip() or name.replace(" ", "-"),
-        synonyms=tuple(s.strip() for s in synonyms.split(",") if s.strip()),
-        habitat=places[habitat.strip()],
-        colours=palettes[colours.strip()],
-        dye=dyes[dye.strip()],
-    )
+    @property
+    def icon(self) -> str:
+        """The file name of its icon, without the suffix."""
+        return self.art or self.name.replace(" ", "-")
 
 
-_TABLE = """
-fox | red fox
-cat | kitten, kitty # fur
-dog = dog-face | puppy, doggy
-penguin
-owl | little owl
-rabbit | bunny
-bear | brown bear
-panda | panda bear
-koala | koala bear
-lion
-tiger
-elephant
-giraffe
-zebra
-horse | pony # fur
-cow
-pig | piglet
-sheep = ewe | lamb
-deer | stag
-squirrel = chipmunk | chipmunk
-hedgehog
-mouse
-monkey
-crocodile | alligator
-turtle | tortoise
-snake | serpent
-frog
-duck
-rooster | cockerel
-chick = hatching-chick | hatching chick
-bird | songbird @ air # any
-parrot
-flamingo
-swan @ boat
-butterfly @ air # any
-bee = honeybee | honeybee @ air
-snail
-spider
-wolf
-polar bear
-fish @ water # any
-dolphin @ water
-whale = spouting-whale @ water
-shark @ water
-octopus @ water # any
-crab # any
-dragon # any
-unicorn
-dinosaur = t-rex | t-rex, tyrannosaurus # any
-robot # any: pale
-alien
-ghost
-pumpkin = jack-o-lantern | jack-o'-lantern, halloween pumpkin
-snowman = snowman-without-snow
-teddy bear | teddy, stuffed bear
-castle | fairytale castle, palace
-house # any
-tent # any
-rocket | spaceship, rocket ship @ air
-ufo = flying-saucer | flying saucer @ air
-airplane | plane, aeroplane, jet @ air
-helicopter @ air
-balloon | party balloon @ air # any
-planet = ringed-planet | ringed planet, saturn @ air
-moon = crescent-moon | crescent moon @ air
-star @ air # any
-car = automobile | automobile # any
-bus # any: gold
-taxi | cab
-truck = delivery-truck | lorry, delivery truck # any
-fire truck = fire-engine | fire engine
-tractor # any
-train = locomotive | steam train, locomotive
-bicycle | bike # any
-motorcycle | motorbike # any
-sailboat | sailing boat, yacht @ boat
-ship @ boat
-pine tree = evergreen-tree | pine, fir tree
-tree = deciduous-tree
-palm tree | palm
-cactus
-christmas tree
-sunflower
-tulip # any
-rose # any
-flower = hibiscus | hibiscus, blossom # any
-mushroom | toadstool # any
-apple = red-apple # fruit
-banana
-pear
-orange = tangerine | tangerine
-lemon
-strawberry
-watermelon | slice of watermelon
-pineapple
-cherries
-grapes | bunch of grapes
-tomato
-carrot
-pizza | slice of pizza
-hamburger | burger
-cake = birthday-cake | birthday cake
-cupcake | muffin # any
-donut = doughnut | doughnut
-cookie
-ice cream = soft-ice-cream | ice cream cone
-lollipop
-mug = teacup-without-handle | cup, tea cup # any: pale
-teapot # any
-guitar | electric guitar # any
-violin
-trumpet
-drum # any
-book = closed-book # any
-crown
-hat = top-hat | top hat # any: all
-cap = billed-cap | baseball cap # any
-shirt = t-shirt | t-shirt # any
-umbrella | parasol # any
-gift = wrapped-gift | present # any
-candle
-light bulb | lamp
-key
-clock = alarm-clock | alarm clock # any
-camera
-soccer ball | football
-ball = basketball | basketball # any
-heart = red-heart # any
-diamond = gem-stone | gem # any
-bell
-telescope
-chair # any
-globe = globe-showing-europe-africa | earth
-fire | campfire, flame
-astronaut = astronaut-default
-"""
+# A seed draws from this table by position, so adding a kind changes every scene.
+_TABLE = (
+    Kind("fox", synonyms=("red fox",)),
+    Kind("cat", synonyms=("kitten", "kitty"), colours=FUR),
+    Kind("dog", synonyms=("puppy", "doggy"), art="dog-face"),
+    Kind("penguin"),
+    Kind("owl", synonyms=("little owl",)),
+    Kind("rabbit", synonyms=("bunny",)),
+    Kind("bear", synonyms=("brown bear",)),
+    Kind("panda", synonyms=("panda bear",)),
+    Kind("koala", synonyms=("koala bear",)),
+    Kind("lion"),
+    Kind("tiger"),
+    Kind("elephant"),
+    Kind("giraffe"),
+    Kind("zebra"),
+    Kind("horse", synonyms=("pony",), colours=FUR),
+    Kind("cow"),
+    Kind("pig", synonyms=("piglet",)),
+    Kind("sheep", synonyms=("lamb",), art="ewe"),
+    Kind("deer", synonyms=("stag",)),
+    Kind("squirrel", synonyms=("chipmunk",), art="chipmunk"),
+    Kind("hedgehog"),
+    Kind("mouse"),
+    Kind("monkey"),
+    Kind("crocodile", synonyms=("alligator",)),
+    Kind("turtle", synonyms=("tortoise",)),
+    Kind("snake", synonyms=("serpent",)),
+    Kind("frog"),
+    Kind("duck"),
+    Kind("rooster", synonyms=("cockerel",)),
+    Kind("chick", synonyms=("hatching chick",), art="hatching-chick"),
+    Kind("bird", synonyms=("songbird",), habitat="air", colours=COLOURS),
+    Kind("parrot"),
+    Kind("flamingo"),
+    Kind("swan", habitat="boat"),
+    Kind("butterfly", habitat="air", colours=COLOURS),
+    Kind("bee", synonyms=("honeybee",), art="honeybee", habitat="air"),
+    Kind("snail"),
+    Kind("spider"),
+    Kind("wolf"),
+    Kind("polar bear"),
+    Kind("fish", habitat="water", colours=COLOURS),
+    Kind("dolphin", habitat="water"),
+    Kind("whale", art="spouting-whale", habitat="water"),
+    Kind("shark", habitat="water"),
+    Kind("octopus", habitat="water", colours=COLOURS),
+    Kind("crab", colours=COLOURS),
+    Kind("dragon", colours=COLOURS),
+    Kind("unicorn"),
+    Kind("dinosaur", synonyms=("t-rex", "tyrannosaurus"), art="t-rex", colours=COLOURS),
+    Kind("robot", colours=COLOURS, dye="pale"),
+    Kind("alien"),
+    Kind("ghost"),
+    Kind("pumpkin", synonyms=("jack-o'-lantern", "halloween pumpkin"), art="jack-o-lantern"),
+    Kind("snowman", art="snowman-without-snow"),
+    Kind("teddy bear", synonyms=("teddy", "stuffed bear")),
+    Kind("castle", synonyms=("fairytale castle", "palace")),
+    Kind("house", colours=COLOURS),
+    Kind("tent", colours=COLOURS),
+    Kind("rocket", synonyms=("spaceship", "rocket ship"), habitat="air"),
+    Kind("ufo", synonyms=("flying saucer",), art="flying-saucer", habitat="air"),
+    Kind("airplane", synonyms=("plane", "aeroplane", "jet"), habitat="air"),
+    Kind("helicopter", habitat="air"),
+    Kind("balloon", synonyms=("party balloon",), habitat="air", colours=COLOURS),
+    Kind("planet", synonyms=("ringed planet", "saturn"), art="ringed-planet", habitat="air"),
+    Kind("moon", synonyms=("crescent moon",), art="crescent-moon", habitat="air"),
+    Kind("star", habitat="air", colours=COLOURS),
+    Kind("car", synonyms=("automobile",), art="automobile", colours=COLOURS),
+    Kind("bus", colours=COLOURS, dye="gold"),
+    Kind("taxi", synonyms=("cab",)),
+    Kind("truck", synonyms=("lorry", "delivery truck"), art="delivery-truck", colours=COLOURS),
+    Kind("fire truck", synonyms=("fire engine",), art="fire-engine"),
+    Kind("tractor", colours=COLOURS),
+    Kind("train", synonyms=("steam train", "locomotive"), art="locomotive"),
+    Kind("bicycle", synonyms=("bike",), colours=COLOURS),
+    Kind("motorcycle", synonyms=("motorbike",), colours=COLOURS),
+    Kind("sailboat", synonyms=("sailing boat", "yacht"), habitat="boat"),
+    Kind("ship", habitat="boat"),
+    Kind("pine tree", synonyms=("pine", "fir tree"), art="evergreen-tree"),
+    Kind("tree", art="deciduous-tree"),
+    Kind("palm tree", synonyms=("palm",)),
+    Kind("cactus"),
+    Kind("christmas tree"),
+    Kind("sunflower"),
+    Kind("tulip", colours=COLOURS),
+    Kind("rose", colours=COLOURS),
+    Kind("flower", synonyms=("hibiscus", "blossom"), art="hibiscus", colours=COLOURS),
+    Kind("mushroom", synonyms=("toadstool",), colours=COLOURS),
+    Kind("apple", art="red-apple", colours=("red", "green", "yellow")),
+    Kind("banana"),
+    Kind("pear"),
+    Kind("orange", synonyms=("tangerine",), art="tangerine"),
+    Kind("lemon"),
+    Kind("strawberry"),
+    Kind("watermelon", synonyms=("slice of watermelon",)),
+    Kind("pineapple"),
+    Kind("cherries"),
+    Kind("grapes", synonyms=("bunch of grapes",)),
+    Kind("tomato"),
+    Kind("carrot"),
+    Kind("pizza", synonyms=("slice of pizza",)),
+    Kind("hamburger", synonyms=("burger",)),
+    Kind("cake", synonyms=("birthday cake",), art="birthday-cake"),
+    Kind("cupcake", synonyms=("muffin",), colours=COLOURS),
+    Kind("donut", synonyms=("doughnut",), art="doughnut"),
+    Kind("cookie"),
+    Kind("ice cream", synonyms=("ice cream cone",), art="soft-ice-cream"),
+    Kind("lollipop"),
+    Kind(
+        "mug", synonyms=("cup", "tea cup"), art="teacup-without-handle", colours=COLOURS, dye="pale"
+    ),
+    Kind("teapot", colours=COLOURS),
+    Kind("guitar", synonyms=("electric guitar",), colours=COLOURS),
+    Kind("violin"),
+    Kind("trumpet"),
+    Kind("drum", colours=COLOURS),
+    Kind("book", art="closed-book", colours=COLOURS),
+    Kind("crown"),
+    Kind("hat", synonyms=("top hat",), art="top-hat", colours=COLOURS, dye="all"),
+    Kind("cap", synonyms=("baseball cap",), art="billed-cap", colours=COLOURS),
+    Kind("shirt", synonyms=("t-shirt",), art="t-shirt", colours=COLOURS),
+    Kind("umbrella", synonyms=("parasol",), colours=COLOURS),
+    Kind("gift", synonyms=("present",), art="wrapped-gift", colours=COLOURS),
+    Kind("candle"),
+    Kind("light bulb", synonyms=("lamp",)),
+    Kind("key"),
+    Kind("clock", synonyms=("alarm clock",), art="alarm-clock", colours=COLOURS),
+    Kind("camera"),
+    Kind("soccer ball", synonyms=("football",)),
+    Kind("ball", synonyms=("basketball",), art="basketball", colours=COLOURS),
+    Kind("heart", art="red-heart", colours=COLOURS),
+    Kind("diamond", synonyms=("gem",), art="gem-stone", colours=COLOURS),
+    Kind("bell"),
+    Kind("telescope"),
+    Kind("chair", colours=COLOURS),
+    Kind("globe", synonyms=("earth",), art="globe-showing-europe-africa"),
+    Kind("fire", synonyms=("campfire", "flame")),
+    Kind("astronaut", art="astronaut-default"),
+)
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (_kind(line) for line in _TABLE.strip().splitlines())
-}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _TABLE}
 """Every object of the world by its name."""
 
 PLURAL = frozenset({"cherries", "grapes"})
+"""Names that take no article."""
+
 MASS = frozenset({"pizza", "ice cream", "fire"})
+"""Names that may go without one."""
