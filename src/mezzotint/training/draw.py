@@ -7,7 +7,7 @@ for the whole batch and keeps its own rows, so the number of processes changes n
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -73,6 +73,16 @@ class Draw:
         return torch.rand(self.batch, *shape, generator=self.generator(stream), device=self.device)[
             self.rows
         ]
+
+    @property
+    def whole(self) -> "Draw":
+        """The same numbers for the rows of every process."""
+        return replace(self, rows=slice(None))
+
+    def chances(self, stream: str) -> NDArray[np.float64]:
+        """Numbers in [0, 1) on the host, ``(rows,)``."""
+        rng = np.random.default_rng(subseed(self.seed, stream, self.step))
+        return rng.random(self.batch)[self.rows]
 
     def integers(self, stream: str, high: int | Sequence[int]) -> NDArray[np.int64]:
         """Whole numbers in [0, high) on the host, ``(rows,)`` or ``(rows, len(high))``."""

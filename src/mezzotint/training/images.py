@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -19,11 +20,15 @@ def to_uint8(images: Tensor) -> Tensor:
 
 def mosaic(images: Tensor, columns: int) -> Image.Image:
     """One picture of images (b, 3, h, w) in [−1, 1], row by row."""
-    pictures = to_uint8(images).numpy()
+    return sheet(to_uint8(images).numpy(), columns)
+
+
+def sheet(pictures: NDArray[np.uint8], columns: int) -> Image.Image:
+    """One picture of pictures (b, h, w, 3), row by row."""
     count, height, width, _ = pictures.shape
     rows = -(-count // columns)
-    sheet = np.full((rows * height, columns * width, 3), 255, np.uint8)
+    whole = np.full((rows * height, columns * width, 3), 255, np.uint8)
     for k, picture in enumerate(pictures):
         top, left = k // columns * height, k % columns * width
-        sheet[top : top + height, left : left + width] = picture
-    return Image.fromarray(sheet)
+        whole[top : top + height, left : left + width] = picture
+    return Image.fromarray(whole)

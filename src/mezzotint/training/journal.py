@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mezzotint.files import write_whole
+
+
+def note(line: str) -> None:
+    """Print one line, outside a run."""
+    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def note_progress(what: str, done: int, total: int) -> None:
+    """Print how far something has come, outside a run."""
+    note(f"{what}: {min(done, total)} of {total}")
 
 
 class Journal:
@@ -85,7 +95,7 @@ class Journal:
             self.say(f"step {step}/{self._steps}  {status}  {left / 60:.1f} min left")
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def aside(self) -> Generator[None]:
         """Do something that is no training inside the block: it does not count as throughput."""
         begun = time.perf_counter()
         yield

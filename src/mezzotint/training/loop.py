@@ -9,7 +9,7 @@ import io
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +25,10 @@ from mezzotint.files import whole_folder, write_whole
 from mezzotint.training import checkpoint
 from mezzotint.training.draw import Draw
 from mezzotint.training.ema import EMA
+from mezzotint.training.exports import channels_last
 from mezzotint.training.journal import Journal
 from mezzotint.training.process_group import Group
-from mezzotint.training.recipes import Recipe
+from mezzotint.training.recipe import Recipe
 from mezzotint.training.schedule import lr_scale
 from mezzotint.training.task import Batch, Metrics, Task
 
@@ -75,8 +76,7 @@ class _Run:
     ) -> None:
         self.task, self.recipe, self.folder = task, recipe, folder
         self.group, self.journal = group, journal
-        network = task.network.to(group.device, memory_format=torch.channels_last)
-        self.network = network.train()
+        self.network = network = channels_last(task.network.to(group.device)).train()
         self.weights = [weight for weight in network.parameters() if weight.requires_grad]
         self.optimizer = _optimizer(network, recipe)
         self.ema = EMA(network, recipe.ema)
@@ -144,6 +144,10 @@ class _Run:
         last = step == recipe.steps
         if step % recipe.log_every == 0 or last:
             self._report()
+        # several processes cannot agree on a clock for free, so they save by the step alone
+        late = self.group.size == 1 and time.monotonic() - self.saved_at > 60 * recipe.save_minutes
+        if late or step % recipe.save_every == 0 or last:
+            self.save()
         if self.group.leads and (step % recipe.validate_every == 0 or last):
             with self._evaluating():
                 figures = self.task.validate()
@@ -151,13 +155,9 @@ class _Run:
         if self.group.leads and (step % recipe.grid_every == 0 or last):
             with self._evaluating():
                 _save_picture(self.folder, step, self.task)
-        # several processes cannot agree on a clock for free, so they save by the step alone
-        late = self.group.size == 1 and time.monotonic() - self.saved_at > 60 * recipe.save_minutes
-        if late or step % recipe.save_every == 0 or last:
-            self.save()
 
     @contextmanager
-    def _evaluating(self) -> Iterator[None]:
+    def _evaluating(self) -> Generator[None]:
         self.network.eval()
         device = self.group.device.type
         with (
@@ -223,7 +223,7 @@ def _save_picture(folder: Path, step: int, task: Task) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
+def _signals() -> Generator[list[int]]:
     """A list that gathers SIGINT and SIGTERM instead of dying of them; the second one does kill."""
     came: list[int] = []
 
@@ -231,7 +231,8 @@ def _signals() -> Iterator[list[int]]:
         came.append(number)
         signal.signal(number, before[number])
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    watched: list[int] = [signal.SIGINT, signal.SIGTERM]
+    before = {number: signal.signal(number, note) for number in watched}
     try:
         yield came
     finally:

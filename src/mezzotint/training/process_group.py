@@ -1,14 +1,18 @@
 """One process or several: who this one is, and what it computes on."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from mezzotint.errors import InputError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,12 @@ class Group:
         if self.size > 1:
             dist.barrier()
 
+    def leader_first(self, make: Callable[[], T]) -> T:
+        """What ``make`` gives, after the leading process has made it: the others find its files."""
+        made = make() if self.leads else None
+        self.wait()
+        return make() if made is None else made
+
     def any(self, flag: bool) -> bool:
         """Whether ``flag`` holds in some process."""
         if self.size == 1:
@@ -50,7 +60,7 @@ class Group:
 
 
 @contextmanager
-def joined() -> Iterator[Group]:
+def joined() -> Generator[Group]:
     """Join the process group that ``torchrun`` describes, if it does, and leave it at the end."""
     rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     device = _device(int(os.environ.get("LOCAL_RANK", 0)))
@@ -62,6 +72,29 @@ def joined() -> Iterator[Group]:
         yield Group(rank, size, device)
     finally:
         dist.destroy_process_group()
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """The rows of every process, ``(b, …)``, with a gradient for those of this one."""
+    return _Gather.apply(rows) if dist.is_initialized() else rows
+
+
+class _Gather(torch.autograd.Function):
+    """Every process goes on to compute the same loss, and data parallelism takes the mean of their
+    gradients: each therefore hands back the gradient of its own rows as often as there are
+    processes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        size = dist.get_world_size()
+        return grads[0].chunk(size)[dist.get_rank()] * size
 
 
 def _device(local_rank: int) -> torch.device:

@@ -10,6 +10,7 @@ Every file appears whole or not at all, so making a set again goes on where it s
 
 import io
 import json
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,14 @@ class PictureSet:
             for shard in shards(self.count)
             for wordings in json.loads((self.folder / f"{shard:05d}.json").read_text())
         ]
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What is trained on, and what only validation sees."""
+
+    train: PictureSet
+    held_out: PictureSet
 
 
 def shards(count: int) -> range:

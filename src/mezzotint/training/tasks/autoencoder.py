@@ -1,14 +1,12 @@
 """The autoencoder: pictures through a small latent and back."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mezzotint.models.autoencoder import (
@@ -17,8 +15,9 @@ from mezzotint.models.autoencoder import (
     kl_to_normal,
     sample_latents,
 )
-from mezzotint.training.data.pictures import Pictures, PictureSet
+from mezzotint.training.data.pictures import Pictures, Sets
 from mezzotint.training.draw import Draw, visits
+from mezzotint.training.exports import write_network
 from mezzotint.training.images import mosaic, to_tensor
 from mezzotint.training.task import Batch, Metrics
 
@@ -52,14 +51,12 @@ class AutoencoderTask:
         self,
         recipe: AutoencoderRecipe,
         seed: int,
-        pictures: PictureSet,
-        held_out: PictureSet,
+        sets: Sets,
         device: torch.device,
     ) -> None:
         self.recipe, self.seed = recipe, seed
-        self.pictures, self.held_out = pictures, held_out
+        self.pictures, self.held_out = sets.train, sets.held_out
         self.device = device
-        torch.manual_seed(seed)
         self.network = Autoencoder(recipe.params)
 
     def batch(self, draw: Draw) -> Batch:
@@ -104,10 +101,8 @@ class AutoencoderTask:
         return mosaic(torch.cat([images, decoded]), columns=len(images))
 
     def export(self, folder: Path) -> None:
-        """Write ``weights.safetensors`` and ``params.json``."""
-        weights = {k: v.cpu().contiguous() for k, v in self.network.state_dict().items()}
-        save_file(weights, folder / "weights.safetensors")
-        (folder / "params.json").write_text(json.dumps(asdict(self.recipe.params), indent=2))
+        """Write the network as ``autoencoder``."""
+        write_network(folder, "autoencoder", self.network, self.recipe.params)
 
     def _reconstruct(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         chosen: Pictures = self.held_out.pictures(np.arange(first, last))

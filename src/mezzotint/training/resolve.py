@@ -1,118 +1,15 @@
-"""What is trained, on what, for how long: recipes, and the table of presets."""
+"""From what a user names to a recipe: a preset, or a TOML file that changes one."""
 
 import tomllib
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from mezzotint.errors import InputError, choose, unknown
-from mezzotint.families.storybook import STORYBOOK as STORYBOOK_FAMILY
-from mezzotint.training.schedule import Decay
-from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
+from mezzotint.training.presets import PRESETS
+from mezzotint.training.recipe import Recipe
 
 Spec = TypeVar("Spec")
-
-
-@dataclass(frozen=True)
-class PicturesRecipe:
-    """The pictures to train on, where no folder of pictures is given.
-
-    Attributes:
-        size: pixels along a side.
-        scenes: scenes of the storybook world.
-        single: how many of them show one object each.
-        wordings: captions for each scene.
-        held_out: further scenes that only validation sees.
-    """
-
-    size: int
-    scenes: int
-    single: int
-    wordings: int
-    held_out: int
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A training run, from the seed to the last step.
-
-    Attributes:
-        name: what the run is called.
-        task: what is trained, and the settings of that task alone.
-        pictures: the pictures.
-        seed: everything random follows from it.
-        steps: optimizer steps.
-        batch: samples a step, over all processes.
-        lr: AdamW's learning rate at its peak.
-        betas: AdamW's.
-        weight_decay: AdamW's, on matrices and kernels.
-        clip_norm: gradients longer than this are shortened to it.
-        warmup: steps until the learning rate is at its peak.
-        decay_share: share of the steps, the last ones, over which it falls to 0.
-        decay_shape: how it falls.
-        ema: decay of the average of the weights.
-        bf16: bfloat16 autocast over float32 weights.
-        compile: ``torch.compile`` the network.
-        log_every, validate_every, grid_every, save_every: steps between these.
-        save_minutes: minutes after which a checkpoint is due in any case.
-    """
-
-    name: str
-    task: AutoencoderRecipe
-    pictures: PicturesRecipe
-    seed: int
-    steps: int
-    batch: int
-    lr: float
-    betas: tuple[float, float]
-    weight_decay: float
-    clip_norm: float
-    warmup: int
-    decay_share: float
-    decay_shape: Decay
-    ema: float
-    bf16: bool
-    compile: bool
-    log_every: int
-    validate_every: int
-    grid_every: int
-    save_every: int
-    save_minutes: float
-
-
-STORYBOOK = PicturesRecipe(size=128, scenes=100_000, single=30_000, wordings=4, held_out=1024)
-
-AUTOENCODER = Recipe(
-    name="autoencoder",
-    task=AutoencoderRecipe(
-        params=STORYBOOK_FAMILY.autoencoder,
-        crop=64,
-        gradient_weight=1.0,
-        kl_weight=1e-6,
-        equivariance_share=0.25,
-    ),
-    pictures=STORYBOOK,
-    seed=0,
-    steps=10_000,
-    batch=32,
-    lr=1e-3,
-    betas=(0.9, 0.99),
-    weight_decay=0.01,
-    clip_norm=1.0,
-    warmup=200,
-    decay_share=0.4,
-    decay_shape="linear",
-    ema=0.999,
-    bf16=True,
-    compile=False,
-    log_every=50,
-    validate_every=1000,
-    grid_every=1000,
-    save_every=2000,
-    save_minutes=5,
-)
-
-PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (AUTOENCODER,)}
 
 
 def resolve(recipe: str | Path, overrides: dict[str, Any]) -> Recipe:

@@ -1,0 +1,72 @@
+"""A recipe's task, with its data ready."""
+
+from pathlib import Path
+
+import torch
+
+from mezzotint.models.unet import UNet
+from mezzotint.training.assemble import read_autoencoder, with_text
+from mezzotint.training.data.latents import LatentSet, picture_latents
+from mezzotint.training.data.pictures import PictureSet, Sets
+from mezzotint.training.data.tokens import caption_tokens
+from mezzotint.training.journal import note_progress
+from mezzotint.training.process_group import Group
+from mezzotint.training.recipe import Recipe
+from mezzotint.training.sources import open_pictures
+from mezzotint.training.task import Task
+from mezzotint.training.tasks.autoencoder import AutoencoderRecipe, AutoencoderTask
+from mezzotint.training.tasks.clip import CLIPRecipe, CLIPTask, run_tokenizer
+from mezzotint.training.tasks.denoiser import Captioned, DenoiserRecipe, DenoiserTask
+
+
+def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Task:
+    """The task of a recipe, with the same first weights in every process.
+
+    Args:
+        recipe: what to train.
+        source: a folder of pictures, or None for the storybook world.
+        folder: the run's; data and other runs are its siblings.
+        group: the processes that train together.
+
+    Raises:
+        InputError: the data cannot be used, or a run that this one stands on is not finished.
+    """
+    home = folder.parent
+    sets = group.leader_first(lambda: open_pictures(recipe.pictures, source, home / "data"))
+    torch.manual_seed(recipe.seed)
+    match recipe.task:
+        case AutoencoderRecipe() as task:
+            return AutoencoderTask(task, recipe.seed, sets, group.device)
+        case CLIPRecipe() as task:
+            return _clip(recipe, task, folder, sets, group)
+        case DenoiserRecipe() as task:
+            return _denoiser(recipe, task, home, sets, group)
+
+
+def _clip(recipe: Recipe, task: CLIPRecipe, folder: Path, sets: Sets, group: Group) -> CLIPTask:
+    tokenizer = group.leader_first(lambda: run_tokenizer(folder, task.text, sets.train))
+    tokens = group.leader_first(
+        lambda: (caption_tokens(sets.train, tokenizer), caption_tokens(sets.held_out, tokenizer))
+    )
+    return CLIPTask(task, recipe.seed, sets, tokens, tokenizer, group.device)
+
+
+def _denoiser(
+    recipe: Recipe, task: DenoiserRecipe, home: Path, sets: Sets, group: Group
+) -> DenoiserTask:
+    network = UNet(task.unet)
+    autoencoder = read_autoencoder(home, task).to(group.device)
+    latents = [
+        picture_latents(pictures, autoencoder, group, note_progress)
+        for pictures in (sets.train, sets.held_out)
+    ]
+    mean, std = (moment.to(group.device) for moment in latents[0].moments())
+    model = with_text(home, task, network, autoencoder, (mean, std), recipe.pictures.size)
+    model.text.to(group.device)
+
+    def captioned(pictures: PictureSet, made: LatentSet) -> Captioned:
+        tokens = group.leader_first(lambda: caption_tokens(pictures, model.tokenizer))
+        return Captioned(made, tokens, pictures.count, pictures.single)
+
+    train, held_out = captioned(sets.train, latents[0]), captioned(sets.held_out, latents[1])
+    return DenoiserTask(task, recipe.seed, recipe.steps, train, held_out, model)

@@ -1,0 +1,45 @@
+"""What a finished run hands on: weights, and the sizes of the network they belong to."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from mezzotint.errors import InputError
+from mezzotint.files import write_whole
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def channels_last(network: N) -> N:
+    """The network with its kernels as convolutions on channels-last pictures want them."""
+    for weight in network.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
+def write_network(folder: Path, name: str, network: nn.Module, params: Any) -> None:
+    """Write ``name.safetensors`` and ``name.json``, the weights and the sizes of a network."""
+    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    write_whole(folder / f"{name}.safetensors", safetensors.torch.save(weights))
+    text = json.dumps(dataclasses.asdict(params), indent=2)
+    write_whole(folder / f"{name}.json", text.encode() + b"\n")
+
+
+def read_export(run: Path, file: str) -> bytes:
+    """The bytes of a file that the run in this folder exported.
+
+    Raises:
+        InputError: the run is not finished, or never began.
+    """
+    try:
+        return (run / "export" / file).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{run} has no export/{file}: train that recipe to its end first"
+        ) from error

@@ -1,0 +1,142 @@
+"""The table of presets: a run a block, and the chains that make a whole model of them."""
+
+from dataclasses import dataclass, replace
+
+from mezzotint.families.storybook import STORYBOOK, VISION
+from mezzotint.training.recipe import PicturesRecipe, Recipe
+from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
+from mezzotint.training.tasks.clip import CLIPRecipe
+from mezzotint.training.tasks.denoiser import DenoiserRecipe
+
+PICTURES = PicturesRecipe(size=128, scenes=100_000, single=30_000, wordings=4, held_out=1024)
+
+AUTOENCODER = Recipe(
+    name="autoencoder",
+    task=AutoencoderRecipe(
+        params=STORYBOOK.autoencoder,
+        crop=64,
+        gradient_weight=1.0,
+        kl_weight=1e-6,
+        equivariance_share=0.25,
+    ),
+    pictures=PICTURES,
+    seed=0,
+    steps=7_000,
+    batch=32,
+    lr=1e-3,
+    betas=(0.9, 0.99),
+    weight_decay=0.01,
+    clip_norm=1.0,
+    warmup=200,
+    decay_share=0.5,
+    decay_shape="linear",
+    ema=0.999,
+    bf16=True,
+    compile=False,
+    log_every=50,
+    validate_every=1000,
+    grid_every=1000,
+    save_every=2000,
+    save_minutes=5,
+)
+
+CLIP = replace(
+    AUTOENCODER,
+    name="clip",
+    task=CLIPRecipe(text=STORYBOOK.text, vision=VISION),
+    steps=3000,
+    batch=256,
+    lr=5e-4,
+    betas=(0.9, 0.98),
+    weight_decay=0.1,
+    validate_every=250,
+    save_every=500,
+)
+
+_DENOISER_TASK = DenoiserRecipe(
+    unet=STORYBOOK.unet,
+    autoencoder_run="autoencoder",
+    clip_run="clip",
+    times="uniform",
+    times_mean=0.0,
+    times_std=1.0,
+    direction=0.5,
+    caption_dropout=0.1,
+    single_share=0.4,
+    prompts=(
+        "a fox in the snow at night",
+        "a rocket in space",
+        "a castle on a beach at sunset",
+        "a red apple on a blue background",
+        "an owl in a forest",
+        "a penguin and a robot in a city",
+        "a neon cat in space",
+        "a butterfly on a yellow background",
+    ),
+)
+
+DENOISER = replace(
+    AUTOENCODER,
+    name="denoiser",
+    task=_DENOISER_TASK,
+    steps=12_000,
+    batch=64,
+    lr=4e-4,
+    betas=(0.9, 0.995),
+    warmup=300,
+    decay_share=0.25,
+)
+
+PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (AUTOENCODER, CLIP, DENOISER)}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Runs that follow one another, in sibling folders, and end in a model that can be loaded.
+
+    Attributes:
+        home: where the folders are, unless another place is asked for.
+        runs: the recipe of each folder, in order.
+    """
+
+    home: str
+    runs: dict[str, Recipe]
+
+
+_TINY = PicturesRecipe(size=64, scenes=256, single=128, wordings=2, held_out=32)
+
+
+def _smoke(recipe: Recipe, steps: int, batch: int) -> Recipe:
+    return replace(
+        recipe,
+        name=f"smoke-{recipe.name}",
+        pictures=_TINY,
+        steps=steps,
+        batch=batch,
+        warmup=5,
+        log_every=5,
+        validate_every=steps,
+        grid_every=steps,
+        save_every=steps,
+    )
+
+
+CHAINS: dict[str, Chain] = {
+    "storybook": Chain("runs", PRESETS),
+    "smoke": Chain(
+        "runs/smoke",
+        {
+            "autoencoder": _smoke(AUTOENCODER, steps=20, batch=16),
+            "clip": _smoke(
+                replace(CLIP, task=CLIPRecipe(STORYBOOK.text, replace(VISION, size=64))),
+                steps=20,
+                batch=32,
+            ),
+            "denoiser": _smoke(
+                replace(DENOISER, task=replace(_DENOISER_TASK, prompts=_DENOISER_TASK.prompts[:1])),
+                steps=20,
+                batch=16,
+            ),
+        },
+    ),
+}

@@ -1,0 +1,75 @@
+"""A training run, described in full."""
+
+from dataclasses import dataclass
+
+from mezzotint.training.schedule import Decay
+from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
+from mezzotint.training.tasks.clip import CLIPRecipe
+from mezzotint.training.tasks.denoiser import DenoiserRecipe
+
+
+@dataclass(frozen=True)
+class PicturesRecipe:
+    """The pictures to train on, where no folder of pictures is given.
+
+    Attributes:
+        size: pixels along a side.
+        scenes: scenes of the storybook world.
+        single: how many of them show one object each.
+        wordings: captions for each scene.
+        held_out: further scenes that only validation sees.
+    """
+
+    size: int
+    scenes: int
+    single: int
+    wordings: int
+    held_out: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run, from the seed to the last step.
+
+    Attributes:
+        name: what the run is called.
+        task: what is trained, and the settings of that task alone.
+        pictures: the pictures.
+        seed: everything random follows from it.
+        steps: optimizer steps.
+        batch: samples a step, over all processes.
+        lr: AdamW's learning rate at its peak.
+        betas: AdamW's.
+        weight_decay: AdamW's, on matrices and kernels.
+        clip_norm: gradients longer than this are shortened to it.
+        warmup: steps until the learning rate is at its peak.
+        decay_share: share of the steps, the last ones, over which it falls to 0.
+        decay_shape: how it falls.
+        ema: decay of the average of the weights.
+        bf16: bfloat16 autocast over float32 weights.
+        compile: ``torch.compile`` the network.
+        log_every, validate_every, grid_every, save_every: steps between these.
+        save_minutes: minutes after which a checkpoint is due in any case.
+    """
+
+    name: str
+    task: AutoencoderRecipe | CLIPRecipe | DenoiserRecipe
+    pictures: PicturesRecipe
+    seed: int
+    steps: int
+    batch: int
+    lr: float
+    betas: tuple[float, float]
+    weight_decay: float
+    clip_norm: float
+    warmup: int
+    decay_share: float
+    decay_shape: Decay
+    ema: float
+    bf16: bool
+    compile: bool
+    log_every: int
+    validate_every: int
+    grid_every: int
+    save_every: int
+    save_minutes: float

@@ -1,0 +1,122 @@
+"""CLIP: captions and pictures that find each other."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from mezzotint.errors import InputError
+from mezzotint.files import write_whole
+from mezzotint.models.clip import CLIP, CLIPTextParams, CLIPVisionParams, contrastive_loss
+from mezzotint.training.data.pictures import PictureSet, Sets
+from mezzotint.training.data.tokens import Tokens
+from mezzotint.training.draw import Draw, visits
+from mezzotint.training.exports import write_network
+from mezzotint.training.images import mosaic, to_tensor
+from mezzotint.training.process_group import gathered
+from mezzotint.training.task import Batch, Metrics
+from mezzotint.training.tokenizer import train_tokenizer
+
+RIVALS = 256  # held-out pictures that a caption has to tell apart
+READ = 200_000  # captions that the vocabulary is learned from
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class CLIPRecipe:
+    """The settings of this task: the two towers."""
+
+    text: CLIPTextParams
+    vision: CLIPVisionParams
+
+
+class CLIPTask:
+    """The symmetric contrastive loss over a batch (Radford et al. 2021, figure 3)."""
+
+    def __init__(
+        self,
+        recipe: CLIPRecipe,
+        seed: int,
+        sets: Sets,
+        tokens: tuple[Tokens, Tokens],
+        tokenizer: Tokenizer,
+        device: torch.device,
+    ) -> None:
+        pictures, held_out = sets.train, sets.held_out
+        if pictures.size != recipe.vision.size:
+            raise InputError(
+                f"pictures of {pictures.size} pixels: this image tower takes {recipe.vision.size}"
+            )
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.pictures, self.held_out = pictures, held_out
+        self.tokenizer = tokenizer
+        self.tokens, self.held_out_tokens = tokens
+        self.network = CLIP(recipe.text, recipe.vision)
+
+    def batch(self, draw: Draw) -> Batch:
+        """``images`` (b, h, w, 3) uint8 and ``tokens`` (b, n), one wording for each picture."""
+        first = draw.step * draw.batch
+        indices = visits(self.seed, len(self.pictures), first, draw.batch)[draw.rows]
+        wordings = draw.integers("wording", self.tokens.shape[1])
+        return {
+            "images": torch.from_numpy(self.pictures.pictures(indices)),
+            "tokens": torch.from_numpy(self.tokens[indices, wordings].astype(np.int64)),
+        }
+
+    def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
+        """The contrastive loss over the rows of all processes, and its temperature."""
+        _, text = self.network.text(batch["tokens"])
+        _, images = self.network.vision(to_tensor(batch["images"]))
+        text, images = gathered(text.float()), gathered(images.float())
+        loss = contrastive_loss(text, images, self.network.log_scale)
+        return loss, {"inverse_temperature": self.network.log_scale.exp()}
+
+    def validate(self) -> dict[str, float]:
+        """How many captions pick their picture, and pictures their caption, among ``RIVALS``."""
+        similarity, own = self._similarity(RIVALS)
+        return {
+            "picture_of_caption": (similarity.argmax(1) == own).float().mean().item(),
+            "caption_of_picture": (similarity.argmax(0) == own).float().mean().item(),
+        }
+
+    def grid(self) -> Image.Image:
+        """Held-out pictures above, below each what its caption picks among ``RIVALS``."""
+        similarity, _ = self._similarity(RIVALS)
+        shown = np.arange(min(SHOWN, len(self.held_out)))
+        picked = similarity.argmax(1)[: len(shown)].cpu().numpy()
+        chosen = self.held_out.pictures(np.concatenate([shown, picked]))
+        return mosaic(to_tensor(torch.from_numpy(chosen)), columns=len(shown))
+
+    def export(self, folder: Path) -> None:
+        """Write the towers as ``text`` and ``vision``, and ``tokenizer.json``."""
+        write_network(folder, "text", self.network.text, self.recipe.text)
+        write_network(folder, "vision", self.network.vision, self.recipe.vision)
+        write_whole(folder / "tokenizer.json", self.tokenizer.to_str().encode())
+
+    def _similarity(self, count: int) -> tuple[Tensor, Tensor]:
+        chosen = np.arange(min(count, len(self.held_out)))
+        tokens = torch.from_numpy(self.held_out_tokens[chosen, 0].astype(np.int64))
+        pictures = torch.from_numpy(self.held_out.pictures(chosen))
+        _, text = self.network.text(tokens.to(self.device))
+        _, images = self.network.vision(to_tensor(pictures.to(self.device)))
+        similarity = F.normalize(text.float(), dim=1) @ F.normalize(images.float(), dim=1).T
+        return similarity, torch.arange(len(chosen), device=self.device)
+
+
+def run_tokenizer(folder: Path, text: CLIPTextParams, pictures: PictureSet) -> Tokenizer:
+    """The tokenizer of the run in ``folder``, learned from the captions when the run begins.
+
+    Raises:
+        InputError: the captions have another end token or vocabulary than the tower expects.
+    """
+    file = folder / "tokenizer.json"
+    if not file.exists():
+        captions = [wording for wordings in pictures.captions for wording in wordings][:READ]
+        learned = train_tokenizer(captions, text.vocabulary, text.length)
+        write_whole(file, learned.to_str().encode())
+    return Tokenizer.from_str(file.read_text())

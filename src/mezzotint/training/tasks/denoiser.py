@@ -1,0 +1,166 @@
+"""The denoiser: a U-Net on cached latents, told the caption by a frozen text tower."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors.torch import save
+from torch import Tensor
+
+from mezzotint.diffusion.losses import Distribution, denoising_loss, sample_times
+from mezzotint.families.base import Model
+from mezzotint.files import write_whole
+from mezzotint.models.unet import UNetParams
+from mezzotint.training.data.latents import LatentSet
+from mezzotint.training.data.tokens import Tokens, encode
+from mezzotint.training.draw import Draw, subseed, visits
+from mezzotint.training.exports import write_network
+from mezzotint.training.images import sheet
+from mezzotint.training.task import Batch, Metrics
+
+HELD_OUT_BATCH = 64
+GRID_SEED = 7
+
+
+@dataclass(frozen=True)
+class DenoiserRecipe:
+    """The settings of this task.
+
+    Attributes:
+        unet: the network.
+        autoencoder_run: the run whose latents it learns; a sibling of this one's folder.
+        clip_run: the run whose text tower it listens to.
+        times: the distribution of training times, with ``times_mean`` and ``times_std``.
+        direction: weight of the velocity-direction term.
+        caption_dropout: share of the captions that are left empty, for guidance.
+        single_share: share of the steps, the first ones, that see scenes of one object only.
+        prompts: what the sample grids show.
+    """
+
+    unet: UNetParams
+    autoencoder_run: str
+    clip_run: str
+    times: Distribution
+    times_mean: float
+    times_std: float
+    direction: float
+    caption_dropout: float
+    single_share: float
+    prompts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """Latents of a set of pictures, and its captions as tokens (count, wordings, n)."""
+
+    latents: LatentSet
+    tokens: Tokens
+    count: int
+    single: int
+
+
+class DenoiserTask:
+    """The loss of the family's prediction, over latents of zero mean and unit variance."""
+
+    def __init__(
+        self,
+        recipe: DenoiserRecipe,
+        seed: int,
+        steps: int,
+        train: Captioned,
+        held_out: Captioned,
+        model: Model,
+    ) -> None:
+        self.recipe, self.seed = recipe, seed
+        self.train, self.held_out, self.model = train, held_out, model
+        self.single_steps = round(recipe.single_share * steps) if train.single else 0
+        self.empty = encode(model.tokenizer, [""])[0]
+        self.network = model.network
+        for frozen in (model.text, model.autoencoder):
+            frozen.requires_grad_(False).eval()
+
+    def batch(self, draw: Draw) -> Batch:
+        """``latents`` (b, c, h, w) float16 as the encoder gave them, and ``tokens`` (b, n)."""
+        indices = self._visited(draw)
+        wordings = draw.integers("wording", self.train.tokens.shape[1])
+        dropped = draw.chances("dropout") < self.recipe.caption_dropout
+        tokens = np.where(dropped[:, None], self.empty, self.train.tokens[indices, wordings])
+        return _tensors(self.train.latents, indices, tokens)
+
+    def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
+        """The mean loss of the batch."""
+        return self._losses(batch, draw).mean(), {}
+
+    def validate(self) -> dict[str, float]:
+        """The loss on held-out scenes, over all times and over each third of them."""
+        device = self.model.device
+        losses: list[Tensor] = []
+        for step, first in enumerate(range(0, self.held_out.count, HELD_OUT_BATCH)):
+            numbers = np.arange(first, min(first + HELD_OUT_BATCH, self.held_out.count))
+            draw = Draw(subseed(self.seed, "held out"), step, len(numbers), slice(None), device)
+            batch = _tensors(self.held_out.latents, numbers, self.held_out.tokens[numbers, 0])
+            rows = {name: rows.to(device) for name, rows in batch.items()}
+            losses.append(self._losses(rows, draw))
+        # the times of a batch rise from row to row
+        thirds = [
+            torch.cat(third).mean()
+            for third in zip(*(x.tensor_split(3) for x in losses), strict=True)
+        ]
+        names = ("loss_clean", "loss_middle", "loss_noisy")
+        return {
+            "loss": torch.cat(losses).mean().item(),
+            **{name: third.item() for name, third in zip(names, thirds, strict=True)},
+        }
+
+    def grid(self) -> Image.Image:
+        """A picture for each of the recipe's prompts, as a user would get it."""
+        from mezzotint.pipeline.pipeline import Pipeline
+
+        pipeline = Pipeline(self.model, "")
+        images = [
+            np.asarray(pipeline.generate(prompt, seed=GRID_SEED).images[0])
+            for prompt in self.recipe.prompts
+        ]
+        return sheet(np.stack(images), columns=4)
+
+    def export(self, folder: Path) -> None:
+        """Write the network as ``unet``, and ``latents.safetensors``, the latents' moments."""
+        write_network(folder, "unet", self.network, self.recipe.unet)
+        moments = {"mean": self.model.latent_mean.cpu(), "std": self.model.latent_std.cpu()}
+        write_whole(folder / "latents.safetensors", save(moments))
+
+    def _visited(self, draw: Draw) -> NDArray[np.int64]:
+        single = draw.step < self.single_steps
+        pool = self.train.single if single else self.train.count
+        stage_step = draw.step if single else draw.step - self.single_steps
+        seed = subseed(self.seed, "single" if single else "all")
+        return visits(seed, pool, stage_step * draw.batch, draw.batch)[draw.rows]
+
+    def _losses(self, batch: Batch, draw: Draw) -> Tensor:
+        recipe, family = self.recipe, self.model.family
+        with torch.no_grad():
+            context, pooled = self.model.text(batch["tokens"], skip=family.text_skip)
+        x0 = (batch["latents"].float() - self.model.latent_mean) / self.model.latent_std
+        eps = draw.normal("noise", *x0.shape[1:])
+        # stratified over the batch of all processes, so drawn for all of them
+        u = draw.whole.uniform("time")
+        t = sample_times(family.process, u, recipe.times, recipe.times_mean, recipe.times_std)[
+            draw.rows
+        ]
+        x = family.process.diffuse(x0, eps, t)
+        y = pooled if recipe.unet.y_width else None
+        out = self.network(x, t * family.time_scale, context, y)
+        alpha, sigma = family.process.alpha(t), family.process.sigma(t)
+        return denoising_loss(
+            out, x0, eps, alpha, sigma, family.prediction, direction=recipe.direction
+        )
+
+
+def _tensors(latents: LatentSet, indices: NDArray[np.int64], tokens: Tokens) -> Batch:
+    return {
+        "latents": torch.from_numpy(latents.latents(indices)),
+        "tokens": torch.from_numpy(tokens.astype(np.int64)),
+    }
