@@ -1,0 +1,50 @@
+"""Data whose perfect denoiser is known: a mixture of Gaussians."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mezzotint.diffusion.prediction import Denoiser
+from mezzotint.diffusion.process import Process
+
+
+@dataclass(frozen=True)
+class GaussianMixture:
+    """x₀ ~ Σₖ wₖ·N(μₖ, sₖ²·I).
+
+    Attributes:
+        means: (k, …), μ.
+        stds: (k,), s ≥ 0; 0 is a point mass.
+        weights: (k,), w, which sum to 1.
+    """
+
+    means: Tensor
+    stds: Tensor
+    weights: Tensor
+
+    def denoise(self, x: Tensor, alpha: Tensor | float, sigma: Tensor | float) -> Tensor:
+        """E[x₀ | x] for x = α·x₀ + σ·ε, shape (b, …), at one α and σ > 0.
+
+        Under component k, x ~ N(α·μₖ, vₖ·I) with vₖ = α²sₖ² + σ², and x₀ given x is Gaussian around
+        μₖ + α·sₖ²/vₖ·(x − α·μₖ); Bayes' rule says how much component k has to do with x.
+        """
+        means, flat = self.means.flatten(1).to(x), x.flatten(1)
+        spread = self.stds.to(x).square()
+        variance = alpha**2 * spread + sigma**2
+        away = flat[:, None] - alpha * means
+        likelihood = away.square().sum(2) / variance + flat.shape[1] * variance.log()
+        share = (self.weights.to(x).log() - likelihood / 2).softmax(1)
+        centres = means + (alpha * spread / variance)[:, None] * away
+        return (share[:, :, None] * centres).sum(1).view_as(x)
+
+    def denoiser(self, process: Process) -> Denoiser:
+        """The perfect denoiser for ``process``."""
+        return lambda x, t: self.denoise(x, process.alpha(t), process.sigma(t))
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """``n`` samples of the data, (n, …)."""
+        k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        means = self.means[k]
+        noise = torch.randn(means.shape, generator=generator, dtype=means.dtype)
+        return means + self.stds[k].reshape(-1, *[1] * (means.ndim - 1)) * noise
