@@ -61,9 +61,11 @@ def fetch() -> bytes:
                 command, cwd=folder, capture_output=True, text=True, check=True, timeout=PATIENCE
             )
             data = _checked((Path(folder) / path.name).read_bytes(), f"npm's {path.name}")
-        except subprocess.SubprocessError as error:
-            reason = " ".join(str(error.stderr or error).split())[:200]
+        except subprocess.CalledProcessError as error:
+            reason = " ".join(error.stderr.split())[:200] or f"exit status {error.returncode}"
             raise InputError(f"npm could not fetch {PACKAGE}@{VERSION}: {reason}") from error
+        except subprocess.TimeoutExpired as error:
+            raise InputError(f"npm did not fetch {PACKAGE}@{VERSION} in {PATIENCE} s") from error
         except OSError as error:
             raise InputError(f"npm gave no {path.name}: {error.strerror}") from error
     write_whole(path, data)

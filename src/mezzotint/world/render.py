@@ -7,10 +7,10 @@ from mezzotint.errors import InputError, choose
 from mezzotint.world import styles
 from mezzotint.world.paint import disc, dots, rgb
 from mezzotint.world.places import PAINTERS, sea_front
-from mezzotint.world.scene import Scene, Thing
+from mezzotint.world.scene import Place, Scene, Thing
 from mezzotint.world.sky import LIGHTS, Easel
 from mezzotint.world.sprites import Sprite, look, sprite
-from mezzotint.world.things import KINDS
+from mezzotint.world.things import KINDS, Habitat
 
 SMALLEST, LARGEST = 16, 1024
 
@@ -41,61 +41,60 @@ def render(scene: Scene, size: int = 128) -> NDArray[np.uint8]:
 
 
 def _place(e: Easel, thing: Thing) -> None:
-    """Lay a thing on the canvas: halo, contact shadow, then the lit sprite."""
-    size = e.canvas.shape[-1]
-    item = sprite(thing.name, look(e.scene.style), thing.colour, max(2, round(thing.height * size)))
-    height, width = item.alpha.shape
-    top, left = round(thing.y * size) - height, round(thing.x * size - width / 2)
-    aspect = width / height
+    """Lay a thing on the canvas: its halo, its contact shadow, then itself in the hour's light."""
+    kind = choose("object", thing.name, KINDS)
+    height = max(2, round(thing.height * e.canvas.shape[-1]))
+    item = sprite(thing.name, look(e.scene.style), thing.colour, height)
     if e.scene.style != "flat":
-        _halo(e, thing, item, aspect)
-    if _stands(e.scene, thing):
-        centre, half = item.foot
-        x = thing.x + (centre - 0.5) * thing.height * aspect
-        wide = max(half, 0.18) * thing.height * aspect * 1.12
-        soft, opacity = (0.0, 0.25) if e.scene.style == "flat" else (0.8, 0.6)
-        shadow = e.light.land * rgb("2a2440") * np.float32(0.6)
-        disc(e.canvas, x, thing.y - 0.006, wide, shadow, squash=0.18, opacity=opacity, soft=soft)
-    lit = item.colour * (e.light.things if e.scene.place != "space" else np.float32(1))
+        _halo(e, thing, item)
+    if _stands(e.scene.place, kind.habitat):
+        _shadow(e, thing, item)
+    _lay(e, thing, item)
+
+
+def _stands(place: Place, habitat: Habitat) -> bool:
+    """Whether a thing touches ground that can take its shadow."""
+    if place in ("sea", "space") or habitat == "air":
+        return False
+    return not (place == "underwater" and habitat == "water")
+
+
+def _halo(e: Easel, thing: Thing, item: Sprite) -> None:
+    """A breath of light behind a dark thing, of shade behind a light one, where it would drown."""
+    y = thing.y - thing.height / 2
+    size = e.canvas.shape[-1]
+    row = min(size - 1, max(0, int(y * size)))
+    strip = np.ascontiguousarray(e.canvas[:, row].T)
+    if abs(float(strip.mean()) - item.luma) > 0.25:
+        return
+    if item.luma < 0.5:
+        tone, opacity = rgb("ffffff"), 0.4
+    else:
+        tone, opacity = strip.mean(axis=0)[:, None, None] * np.float32(0.35), 0.2
+    wide = max(item.aspect, 0.7)
+    radius = wide * thing.height * 0.68
+    disc(e.canvas, thing.x, y, radius, tone, squash=1 / wide, opacity=opacity, soft=0.8)
+
+
+def _shadow(e: Easel, thing: Thing, item: Sprite) -> None:
+    centre, half = item.foot
+    x = thing.x + (centre - 0.5) * thing.height * item.aspect
+    radius = max(half, 0.18) * thing.height * item.aspect * 1.12
+    soft, opacity = (0.0, 0.25) if e.scene.style == "flat" else (0.8, 0.6)
+    tone = e.light.land * rgb("2a2440") * np.float32(0.6)
+    disc(e.canvas, x, thing.y - 0.006, radius, tone, squash=0.18, opacity=opacity, soft=soft)
+
+
+def _lay(e: Easel, thing: Thing, item: Sprite) -> None:
+    """Composite the sprite over the canvas; what reaches beyond the canvas is cut."""
+    size, (height, width) = e.canvas.shape[-1], item.alpha.shape
+    top, left = round(thing.y * size) - height, round(thing.x * size - width / 2)
     y0, y1 = max(0, top), min(size, top + height)
     x0, x1 = max(0, left), min(size, left + width)
     inner = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
     patch = e.canvas[:, y0:y1, x0:x1]
     patch *= 1 - item.alpha[inner]
-    patch += lit[:, *inner]
-
-
-def _halo(e: Easel, thing: Thing, item: Sprite, aspect: float) -> None:
-    """A breath of light behind dark things and of shade behind light ones."""
-    y = thing.y - thing.height / 2
-    size = e.canvas.shape[-1]
-    row = min(size - 1, max(0, int(y * size)))
-    strip = np.ascontiguousarray(e.canvas[:, row].T)
-    behind = float(strip.mean())
-    if abs(behind - item.luma) > 0.25:
-        return
-    light = item.luma < 0.5
-    tone = rgb("ffffff") if light else strip.mean(axis=0)[:, None, None] * np.float32(0.35)
-    wide = max(aspect, 0.7)
-    opacity = 0.4 if light else 0.2
-    disc(
-        e.canvas,
-        thing.x,
-        y,
-        wide * thing.height * 0.68,
-        tone,
-        squash=1 / wide,
-        opacity=opacity,
-        soft=0.8,
-    )
-
-
-def _stands(scene: Scene, thing: Thing) -> bool:
-    """Whether the thing touches ground that can take its shadow."""
-    if scene.place in ("sea", "space"):
-        return False
-    free = ("air", "water") if scene.place == "underwater" else ("air",)
-    return choose("object", thing.name, KINDS).habitat not in free
+    patch += item.colour[:, *inner] * e.light.things
 
 
 def _fall(e: Easel) -> None:

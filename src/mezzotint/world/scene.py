@@ -61,8 +61,8 @@ class Thing:
 class Scene:
     """Everything that is known about a picture.
 
-    ``things`` run from left to right. ``background`` is the colour of a plain place and None
-    elsewhere; ``variant`` seeds the accidental shapes: hills, pines, stars, drops.
+    ``things`` are one to three, from left to right. ``background`` is the colour of a plain place
+    and None elsewhere; ``variant`` seeds the accidental shapes: hills, pines, stars, drops.
     """
 
     things: tuple[Thing, ...]

@@ -41,6 +41,12 @@ class Sprite:
     foot: tuple[float, float]
     luma: float
 
+    @property
+    def aspect(self) -> float:
+        """Width over height."""
+        height, width = self.alpha.shape
+        return width / height
+
 
 def look(style: Style) -> str:
     """Which of the two sets of art a style starts from."""
