@@ -69,7 +69,9 @@ def test_a_png_carries_its_recipe(recipe: Recipe):
 def as_the_web_ui_reads(text: str) -> dict[str, str]:
     """What AUTOMATIC1111's `parse_generation_parameters` makes of a text, written from its docs."""
     *lines, settings = text.strip().split("\n")
-    negative = next((k for k, line in enumerate(lines) if line.startswith("Negative prompt:")), None)
+    negative = next(
+        (k for k, line in enumerate(lines) if line.startswith("Negative prompt:")), None
+    )
     fields = {
         name: json.loads(value) if value[0] == '"' else value
         for name, value in re.findall(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)', settings)

@@ -22,7 +22,7 @@ class Family:
         process: how noise was mixed in when it was trained.
         prediction: what its network predicts.
         time_scale: the network is told the process's native time multiplied by this.
-        text_skip: text layers left out at the end of the context (Stable Diffusion 2 leaves 1).
+        text_skip: text layers left out at the end of the context (Stable Diffusion XL leaves 1).
         size: side of the pictures it was trained on, in pixels.
         smallest, largest: sides that it can be asked for, in pixels.
         steps, cfg, sampler, spacing: what makes good pictures.
@@ -47,7 +47,7 @@ class Family:
     @property
     def multiple(self) -> int:
         """The sides of a picture are multiples of this many pixels."""
-        return self.autoencoder.factor * 2 ** (len(self.unet.channels) - 1)
+        return self.autoencoder.factor
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ class Model:
         """Where the networks are."""
         return self.latent_mean.device
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the networks compute in; latents and images are float32 outside of them."""
+        return next(self.network.parameters()).dtype
+
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
         """Encode ``prompts``; what a tokenizer cuts off is told by ``cut_from``."""
         ids = [encoding.ids for encoding in self.tokenizer.encode_batch(list(prompts))]
@@ -103,17 +108,17 @@ class Model:
         pooled = conditioning.pooled if self.family.unet.y_width else None
 
         def network(x: Tensor, t: Tensor) -> Tensor:
-            steps = (t.to(x) * self.family.time_scale).expand(x.shape[0])
-            return self.network(x, steps, conditioning.context, pooled)
+            steps = (t.to(x.device).float() * self.family.time_scale).expand(x.shape[0])
+            return self.network(x.to(self.dtype), steps, conditioning.context, pooled).to(x)
 
         return network
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Latents (b, c, h, w) of zero mean and unit variance of images (b, 3, H, W) in [−1, 1]."""
-        mean, _ = self.autoencoder.encode(images)
-        return (mean - self.latent_mean) / self.latent_std
+        mean, _ = self.autoencoder.encode(images.to(self.dtype))
+        return (mean.float() - self.latent_mean) / self.latent_std
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """Images (b, 3, H, W) in [−1, 1] of latents (b, c, h, w)."""
-        images = self.autoencoder.decode(latents * self.latent_std + self.latent_mean)
-        return images.clamp(-1, 1)
+        scaled = latents * self.latent_std + self.latent_mean
+        return self.autoencoder.decode(scaled.to(self.dtype)).float().clamp(-1, 1)

@@ -1,0 +1,5 @@
+"""`mezzotint models`: what there is to draw with."""
+
+
+def models() -> None:
+    """List the models that need no download."""

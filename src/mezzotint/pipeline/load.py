@@ -1,0 +1,59 @@
+"""From what a user names to a pipeline that is ready to draw."""
+
+from dataclasses import replace
+from pathlib import Path
+from textwrap import shorten
+
+import torch
+
+from mezzotint import weights
+from mezzotint.checkpoints.folder import open_folder
+from mezzotint.errors import InputError, choose
+from mezzotint.families import storybook
+from mezzotint.families.base import Model
+from mezzotint.pipeline.pipeline import Pipeline
+
+EMBEDDED = Path(weights.__path__[0])
+FAMILIES = {storybook.STORYBOOK.name: storybook.load}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+ENGINES = {"auto": "eager", "eager": "eager"}
+
+
+def load(
+    source: str | Path | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+    engine: str = "auto",
+) -> Pipeline:
+    """Load a model to draw with.
+
+    Args:
+        source: a folder of weights; None is the embedded model.
+        dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
+        device: such as "cpu" or "cuda"; a GPU by default where there is one.
+        engine: how networks are executed: "eager", which "auto" is as well for now.
+
+    Raises:
+        InputError: there is no such model, it is damaged, or it cannot run as asked.
+    """
+    choose("engine", engine, ENGINES)
+    number = choose("dtype", dtype or "fp32", DTYPES)
+    place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    path = EMBEDDED if source is None else Path(source)
+    model = choose("family", open_folder(path).family, FAMILIES)(path)
+    return Pipeline(_placed(model, place, number), "" if source is None else str(source))
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = shorten(str(error), 100)
+        raise InputError(f"device {name!r} cannot be used here, 'cpu' can: {reason}") from error
+
+
+def _placed(model: Model, device: torch.device, dtype: torch.dtype) -> Model:
+    for network in (model.network, model.autoencoder, model.text):
+        network.to(device=device, dtype=dtype)
+    mean, std = model.latent_mean.to(device), model.latent_std.to(device)
+    return replace(model, latent_mean=mean, latent_std=std)

@@ -1,0 +1,127 @@
+"""What is asked of a pipeline, checked before any work begins."""
+
+import math
+import secrets
+from dataclasses import dataclass
+from typing import TypedDict
+
+from mezzotint.diffusion import SPACINGS
+from mezzotint.diffusion.samplers import SAMPLERS
+from mezzotint.errors import InputError, choose
+from mezzotint.families.base import Family
+
+MAX_SEED = 2**32 - 1
+MAX_STEPS = 1000
+MAX_CFG = 100.0
+MAX_BATCH = 1000
+
+
+class Options(TypedDict, total=False):
+    """What can be said about a picture beside its prompt; what is left out is the family's choice.
+
+    Attributes:
+        negative: what the picture should not show.
+        steps: denoising steps, 1 to 1000.
+        cfg: guidance scale, 0 to 100; 1 is no guidance.
+        seed: 0 to 2³² − 1; image k of a batch has seed + k. None and −1 are random.
+        width, height: pixels.
+        batch: how many pictures.
+        sampler: a name in `mezzotint.diffusion.samplers.SAMPLERS`.
+        spacing: a name in `mezzotint.diffusion.SPACINGS`.
+    """
+
+    negative: str
+    steps: int | None
+    cfg: float | None
+    seed: int | None
+    width: int | None
+    height: int | None
+    batch: int
+    sampler: str | None
+    spacing: str | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt and its `Options`, with nothing left open."""
+
+    prompt: str
+    negative: str
+    steps: int
+    cfg: float
+    seed: int
+    width: int
+    height: int
+    batch: int
+    sampler: str
+    spacing: str
+
+
+def complete(family: Family, prompt: str, options: Options) -> Request:
+    """Fill in what ``options`` leaves open, and check all of it.
+
+    Raises:
+        InputError: something cannot be drawn; the message names it and says what can.
+    """
+
+    def given(name: str, default: int) -> int:
+        value = options.get(name)
+        return default if value is None else value
+
+    cfg = options.get("cfg")
+    batch = _whole("batch", options.get("batch", 1), 1, MAX_BATCH)
+    sampler = options.get("sampler") or family.sampler
+    spacing = options.get("spacing") or family.spacing
+    choose("sampler", sampler, SAMPLERS)
+    choose("spacing", spacing, dict.fromkeys(SPACINGS))
+    return Request(
+        prompt=_text("prompt", prompt),
+        negative=_text("negative prompt", options.get("negative", "")),
+        steps=_whole("steps", given("steps", family.steps), 1, MAX_STEPS),
+        cfg=_scale(family.cfg if cfg is None else cfg),
+        seed=_seed(options.get("seed"), batch),
+        width=_side("width", given("width", family.size), family),
+        height=_side("height", given("height", family.size), family),
+        batch=batch,
+        sampler=sampler,
+        spacing=spacing,
+    )
+
+
+def _whole(name: str, value: float, low: int, high: int) -> int:
+    if not low <= value <= high or value != int(value):
+        raise InputError(f"{name} {value}: give a whole number from {low} to {high}")
+    return int(value)
+
+
+def _scale(cfg: float) -> float:
+    if not (math.isfinite(cfg) and 0 <= cfg <= MAX_CFG):
+        raise InputError(f"cfg {cfg}: give a number from 0 to {MAX_CFG:g}, such as 5")
+    return float(cfg)
+
+
+def _seed(seed: int | None, batch: int) -> int:
+    last = MAX_SEED - (batch - 1)  # so that the last image of the batch has a seed as well
+    if seed is None or seed == -1:
+        return secrets.randbelow(last + 1)
+    return _whole("seed", seed, 0, last)
+
+
+def _side(name: str, side: int, family: Family) -> int:
+    multiple, low, high = family.multiple, family.smallest, family.largest
+    if not low <= side <= high or side % multiple:
+        raise InputError(
+            f"{name} {side}: {family.name} makes sides from {low} to {high} pixels "
+            f"in multiples of {multiple}, {family.size} best"
+        )
+    return int(side)
+
+
+def _text(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{name} is not valid UTF-8 at character {error.start + 1}") from error
+    if "\0" in text:
+        raise InputError(f"{name} has a NUL at character {text.index(chr(0)) + 1}: take it out")
+    return text

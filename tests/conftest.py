@@ -1,0 +1,120 @@
+"""What every test can use: a tiny model with random weights, and the embedded one."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one core each
+
+import socket
+from importlib.resources import files
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("mezzotint", deadline=None, print_blob=True)
+settings.load_profile("mezzotint")
+
+HAS_WEIGHTS = files("mezzotint.weights").joinpath("manifest.json").is_file()
+needs_weights = pytest.mark.skipif(not HAS_WEIGHTS, reason="the embedded weights are not built yet")
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    """A model of the storybook family's shape with random weights, quick enough for any test."""
+    import torch
+
+    from mezzotint.diffusion import Process
+    from mezzotint.families.base import Family, Model
+    from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
+    from mezzotint.models.clip import CLIPText, CLIPTextParams, TowerParams
+    from mezzotint.models.unet import UNet, UNetParams
+    from mezzotint.training.tokenizer import END, train_tokenizer
+
+    captions = ["a fox in the snow at night", "a red apple on a blue background"]
+    tokenizer = train_tokenizer(captions, vocabulary=400, length=24)
+    family = Family(
+        name="tiny",
+        process=Process.flow(),
+        prediction="flow",
+        time_scale=1000.0,
+        autoencoder=AutoencoderParams(
+            image_channels=3,
+            latent_channels=4,
+            patch=2,
+            channels=(16, 16),
+            blocks=1,
+            mid_attention=False,
+            latent_convs=False,
+            groups=1,
+        ),
+        text=CLIPTextParams(
+            tower=TowerParams(width=32, layers=1, heads=2, hidden=64, activation="gelu"),
+            vocabulary=tokenizer.get_vocab_size(),
+            length=24,
+            end_token=tokenizer.token_to_id(END),
+            projection=0,
+        ),
+        text_skip=0,
+        unet=UNetParams(
+            channels_in=4,
+            channels_out=4,
+            channels=(32, 64),
+            blocks=1,
+            depths=(1, 1),
+            mid_depth=1,
+            heads=(2, 4),
+            context_width=32,
+            y_width=32,
+            groups=2,
+        ),
+        size=32,
+        smallest=16,
+        largest=64,
+        steps=4,
+        cfg=3.0,
+        sampler="dpmpp_2m",
+        spacing="linspace",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network, autoencoder = UNet(family.unet), Autoencoder(family.autoencoder)
+        text = CLIPText(family.text)
+        for module in (network, autoencoder, text):
+            for weight in module.parameters():  # nothing stays zero, so that everything is heard
+                torch.nn.init.normal_(weight, mean=float(weight.ndim == 1), std=0.1)
+    return Model(
+        family=family,
+        network=network.eval(),
+        autoencoder=autoencoder.eval(),
+        text=text.eval(),
+        tokenizer=tokenizer,
+        latent_mean=torch.zeros(1, 4, 1, 1),
+        latent_std=torch.ones(1, 4, 1, 1),
+        digest="0123456789",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_model):
+    """A pipeline of the tiny model."""
+    from mezzotint.pipeline.pipeline import Pipeline
+
+    return Pipeline(tiny_model, source="tiny")
+
+
+def block_network(patch: pytest.MonkeyPatch) -> None:
+    """Let every connection but loopback's fail."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        local = self.family == socket.AF_UNIX or str(address[0]) in {"127.0.0.1", "::1"}
+        if not local:
+            raise AssertionError(f"a connection to {address} was tried")
+        connect(self, address)
+
+    patch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that asks this fails if anything asks the network."""
+    block_network(monkeypatch)

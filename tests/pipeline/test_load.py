@@ -1,0 +1,108 @@
+"""A model folder is loaded whole, or refused in one line that names what is wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import needs_weights
+
+import mezzotint as mz
+from mezzotint.errors import InputError
+from mezzotint.families import storybook
+from mezzotint.families.base import Model
+from mezzotint.models.autoencoder import Autoencoder
+from mezzotint.models.clip import CLIPText
+from mezzotint.models.unet import UNet
+from mezzotint.training.tokenizer import train_tokenizer
+
+FOX = "a fox in the snow at night"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny_model: Model) -> Path:
+    """The storybook model with random weights, on disk."""
+    family = storybook.STORYBOOK
+    torch.manual_seed(0)
+    network = UNet(family.unet)
+    torch.nn.init.normal_(network.conv_out.weight, std=0.02)
+    model = Model(
+        family=family,
+        network=network,
+        autoencoder=Autoencoder(family.autoencoder),
+        text=CLIPText(family.text),
+        tokenizer=train_tokenizer([FOX], family.text.vocabulary, family.text.length),
+        latent_mean=torch.zeros(1, 4, 1, 1),
+        latent_std=torch.ones(1, 4, 1, 1),
+        digest="",
+    )
+    path = tmp_path_factory.mktemp("weights") / "random"
+    storybook.save(model, path)
+    return path
+
+
+def test_what_was_saved_draws(folder: Path):
+    pipe = mz.load(folder)
+    one, two = (pipe.generate(FOX, seed=1, steps=2) for pipe in (pipe, mz.load(str(folder))))
+    assert np.array_equal(np.asarray(one.images[0]), np.asarray(two.images[0]))
+    assert one.images[0].size == (128, 128)
+    recipe = one.images[0].info["parameters"]
+    assert f"Model: {folder}" in recipe.replace('"', "")
+    assert f"Model hash: {pipe.model.digest}" in recipe
+
+
+def test_bfloat16_draws_nearly_the_same(folder: Path):
+    exact, near = (
+        mz.load(folder, dtype=d).generate(FOX, seed=1, steps=2) for d in ("fp32", "bf16")
+    )
+    assert near.latents.dtype == torch.float32
+    error = (near.latents - exact.latents).std() / exact.latents.std()
+    assert 0 < error < 0.05
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"dtype": "bf17"}, "unknown dtype 'bf17': did you mean 'bf16'"),
+        ({"device": "gpu"}, "device 'gpu' cannot be used here"),
+        ({"engine": "eagre"}, "unknown engine 'eagre': did you mean 'eager'"),
+        ({"source": "no/such/folder"}, "no/such/folder is not a weights folder"),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused(folder: Path, options, says: str):
+    with pytest.raises(InputError) as caught:
+        mz.load(**{"source": folder, **options})
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_family_is_refused_by_name(folder: Path, tmp_path: Path):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"family": "storybok"}))
+    with pytest.raises(InputError, match="unknown family 'storybok': did you mean 'storybook'"):
+        mz.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["unet.safetensors", "text.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
+def test_a_damaged_file_is_refused_by_name(folder: Path, tmp_path: Path, file: str, damage: str):
+    for path in folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    data = bytearray((folder / file).read_bytes())
+    (tmp_path / file).unlink()
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+    if damage != "gone":
+        (tmp_path / file).write_bytes(data[:-1] if damage == "cut" else data)
+    with pytest.raises(InputError, match=file) as caught:
+        mz.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@needs_weights
+def test_the_embedded_model_is_loaded_by_default():
+    pipe = mz.load()
+    assert pipe.source == ""
+    one, two = (pipe.generate(FOX, seed=1, steps=4) for _ in range(2))
+    assert np.array_equal(np.asarray(one.images[0]), np.asarray(two.images[0]))

@@ -1,0 +1,64 @@
+"""What cannot be drawn is refused in one line that names it, before any work."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mezzotint.errors import InputError
+from mezzotint.pipeline.request import complete
+
+
+def test_the_family_fills_in_what_is_left_out(tiny_model):
+    family = tiny_model.family
+    request = complete(family, "a fox", {})
+    assert (request.steps, request.cfg) == (family.steps, family.cfg)
+    assert (request.width, request.height) == (family.size, family.size)
+    assert (request.sampler, request.spacing) == (family.sampler, family.spacing)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": 0}, ["steps 0", "1 to 1000"]),
+        ({"steps": -3}, ["steps -3"]),
+        ({"steps": 1001}, ["steps 1001"]),
+        ({"steps": 2.5}, ["steps 2.5", "whole"]),
+        ({"cfg": math.nan}, ["cfg nan", "0 to 100"]),
+        ({"cfg": math.inf}, ["cfg inf"]),
+        ({"cfg": -1.0}, ["cfg -1"]),
+        ({"cfg": 1e38}, ["cfg 1e+38"]),
+        ({"seed": -2}, ["seed -2", "0 to 4294967295"]),
+        ({"seed": 2**32}, ["seed 4294967296", "0 to 4294967295"]),
+        ({"seed": 2**32 - 1, "batch": 2}, ["seed 4294967295", "0 to 4294967294"]),
+        ({"batch": 0}, ["batch 0"]),
+        ({"width": 33}, ["width 33", "16 to 64", "multiples of 4"]),
+        ({"height": 8}, ["height 8", "16 to 64"]),
+        ({"width": 1_000_000}, ["width 1000000"]),
+        ({"sampler": "dpmpp_2n"}, ["unknown sampler 'dpmpp_2n'", "did you mean 'dpmpp_2m'"]),
+        ({"spacing": "carras"}, ["unknown spacing 'carras'", "did you mean 'karras'"]),
+        ({"negative": "\udcff"}, ["negative prompt", "UTF-8", "character 1"]),
+        ({"negative": "ab\0"}, ["negative prompt", "NUL", "character 3"]),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(tiny_model, options, words):
+    with pytest.raises(InputError) as caught:
+        complete(tiny_model.family, "a fox", options)
+    assert all(word in str(caught.value) for word in words), caught.value
+    assert "\n" not in str(caught.value)
+
+
+@given(batch=st.integers(1, 50), seed=st.sampled_from([None, -1]))
+def test_a_random_seed_leaves_room_for_the_batch(tiny_model, batch, seed):
+    request = complete(tiny_model.family, "a fox", {"seed": seed, "batch": batch})
+    assert 0 <= request.seed <= request.seed + batch - 1 <= 2**32 - 1
+
+
+def test_random_seeds_differ(tiny_model):
+    assert len({complete(tiny_model.family, "", {}).seed for _ in range(20)}) > 10
+
+
+@given(prompt=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_every_text_is_a_prompt(tiny_model, prompt):
+    assert complete(tiny_model.family, prompt, {}).prompt == prompt

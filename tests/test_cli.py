@@ -1,0 +1,266 @@
+"""The command line: paths on stdout, one line for bad input, nothing half-written."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from conftest import needs_weights
+from PIL import Image
+from safetensors.numpy import save_file
+
+import mezzotint as mz
+from mezzotint.cli import main
+from mezzotint.pipeline.metadata import read
+
+COMMAND = [sys.executable, "-c", "from mezzotint.cli import main; main()"]
+FOX = "a fox in the snow at night"
+
+
+class Ran(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys, tiny) -> Run:
+    """Run the command line in this process, in an empty folder, with the tiny model."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mz, "load", lambda source=None: tiny, raising=False)
+
+    def run(*words: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["mezzotint", *words])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return Ran(stopped.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+def files() -> set[str]:
+    return {path.name for path in Path().iterdir()}
+
+
+def picture(path: str) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def test_a_picture_is_written_and_its_path_printed(run: Run):
+    ran = run("generate", FOX, "-o", "fox.png", "--seed", "7")
+    assert (ran.status, ran.out) == (0, "fox.png\n")
+    assert files() == {"fox.png"}
+    assert read(Path("fox.png")).seed == 7
+
+
+def test_several_pictures_are_numbered(run: Run):
+    ran = run("generate", FOX, "-o", "fox.png", "-n", "3", "--seed", "7")
+    assert ran.out.split() == ["fox-1.png", "fox-2.png", "fox-3.png"]
+    assert files() == set(ran.out.split())
+    assert [read(Path(path)).seed for path in ran.out.split()] == [7, 8, 9]
+    run("generate", FOX, "-o", "alone.png", "--seed", "8")
+    assert Path("alone.png").read_bytes() == Path("fox-2.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        FOX,
+        "",
+        'it\'s "quoted" $HOME `ls` \\ !',
+        "two\nlines",
+        "Negative prompt: none",
+        "🦊 in 雪",
+        "ثعلب في الثلج",
+        "--help",
+        "-n",
+        "\x1b[31mred",
+    ],
+)
+def test_inspect_tells_the_command_that_makes_a_picture_again(run: Run, prompt: str):
+    run(
+        "generate",
+        "--negative",
+        "-" + prompt,
+        "--cfg",
+        "2.5",
+        "-n",
+        "2",
+        "-o",
+        "a.png",
+        "--",
+        prompt,
+    )
+    command = run("inspect", "a-2.png").out
+    assert "\x1b" not in command
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, text=True, check=True
+    ).stdout.split("\0")[:-1]
+    assert words[0] == "mezzotint"
+    ran = run(*words[1:])
+    assert ran.out == "a-2-again.png\n"
+    assert Path("a-2-again.png").read_bytes() == Path("a-2.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--steps", "0"], "steps 0"),
+        (["--steps", "many"], "--steps"),
+        (["--cfg", "nan"], "cfg nan"),
+        (["--seed", "4294967296"], "seed 4294967296"),
+        (["--size", "33x32"], "width 33"),
+        (["--size", "big"], "size 'big'"),
+        (["--size", "0x0"], "width 0"),
+        (["--sampler", "dpmpp2m"], "did you mean 'dpmpp_2m'"),
+        (["--spacing", "karas"], "did you mean 'karras'"),
+        (["-n", "0"], "-n 0"),
+        (["--sampel", "euler"], "--sampel"),
+        (["-o", "fox.jpg"], "fox.jpg"),
+        (["-o", "missing/fox.png"], "missing/fox.png"),
+        (["-o", "folder.png"], "folder.png is a folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(run: Run, words: list[str], says: str):
+    Path("folder.png").mkdir()
+    ran = run("generate", FOX, *words)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") == 1
+    assert says in ran.err
+    assert files() == {"folder.png"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["genrate", FOX], "'generate'"),
+        (["train", "autoencodr"], "did you mean 'autoencoder'"),
+        (["train", "none.toml"], "none.toml"),
+        (["inspect", "none.png"], "none.png"),
+        (["inspect", "."], "."),
+        (["world", "--count", "0"], "count 0"),
+        (["world", "--size", "-1"], "size -1"),
+        (["world", "--seed", "-1"], "seed -1"),
+    ],
+)
+def test_every_verb_refuses_in_one_line(run: Run, words: list[str], says: str):
+    ran = run(*words)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") == 1
+    assert says in ran.err
+    assert files() == set()
+
+
+def test_the_output_is_checked_before_the_model_is_loaded(run: Run, monkeypatch):
+    def load(source: str | None) -> None:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr(mz, "load", load)
+    assert run("generate", FOX, "-o", "missing/fox.png").status == 2
+    with pytest.raises(AssertionError, match="loaded"):
+        run("generate", FOX)
+
+
+def test_what_a_prompt_loses_is_said_in_one_line(run: Run):
+    ran = run("generate", "snow " * 10_000, "-o", "snow.png")
+    assert (ran.status, ran.out) == (0, "snow.png\n")
+    lines = [line for line in ran.err.splitlines() if line.startswith("warning: ")]
+    assert len(lines) == 1
+    assert "the prompt is too long" in lines[0]
+    assert read(Path("snow.png")).prompt == "snow " * 10_000
+
+
+def test_ctrl_c_leaves_nothing_behind(run: Run, tiny, monkeypatch):
+    steps = tiny.stream(FOX)
+
+    def interrupted(*_: object, **__: object):
+        yield next(steps)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(tiny), "stream", interrupted)
+    ran = run("generate", FOX, "-o", "fox.png")
+    assert (ran.status, ran.out) == (130, "")
+    assert "Traceback" not in ran.err
+    assert files() == set()
+
+
+def test_inspect_tells_what_a_weights_file_is(run: Run):
+    arrays = {"a": np.zeros((2, 3), "f4"), "b": np.zeros(1000, "f2"), "c": np.zeros((), "f4")}
+    save_file(arrays, "w.safetensors", {"modelspec.title": "fox\n\x1b[31m", "long": "x" * 10_000})
+    ran = run("inspect", "w.safetensors")
+    facts = dict(line.split(maxsplit=1) for line in ran.out.splitlines()[1:4])
+    assert facts == {"tensors": "3", "parameters": "1,007", "dtypes": "F32 × 2, F16 × 1"}
+    assert r"'modelspec.title': 'fox\n\x1b[31m'" in ran.out
+    assert len(ran.out) < 1000
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys\nfrom mezzotint.cli import main\n"
+        "try: main()\nexcept SystemExit as e: assert not e.code\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'tokenizers'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code, "--help"], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_reader_that_leaves_is_no_error():
+    for words in (["--help"], ["--version"]):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        ran = subprocess.run(
+            [*COMMAND, *words], stdout=write_end, stderr=subprocess.PIPE, text=True, check=False
+        )
+        os.close(write_end)
+        assert ran.stderr == ""
+
+
+@needs_weights
+def test_the_embedded_model_draws_without_a_network(tmp_path):
+    blocked = "import conftest, pytest; conftest.block_network(pytest.MonkeyPatch()); "
+    command = [sys.executable, "-c", blocked + "from mezzotint.cli import main; main()"]
+    ran = subprocess.run(
+        [*command, "generate", FOX, "--seed", "7", "-o", "fox.png"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "fox.png\n"), ran.stderr
+    shell = subprocess.run(
+        [*COMMAND, "inspect", "fox.png"], cwd=tmp_path, capture_output=True, text=True
+    )
+    again = [*COMMAND, *shlex.split(shell.stdout)[1:]]
+    subprocess.run(again, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "fox.png").read_bytes() == (tmp_path / "fox-again.png").read_bytes()
+
+
+@needs_weights
+def test_sigint_ends_the_command_with_130(tmp_path):
+    process = subprocess.Popen(
+        [*COMMAND, "generate", FOX, "--steps", "1000", "-o", "fox.png"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        process.wait(5)  # long enough to be among the steps
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
