@@ -1,0 +1,190 @@
+"""Write docs/model-card.md from the runs that made the embedded model: `python bench/model_card.py`.
+
+The figures and curves come from the logs in runs/, the pictures from the weights in the package:
+every prompt below with the seeds 1 to 6, none left out.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+from PIL import Image
+
+import mezzotint as mz
+from mezzotint.world import KINDS
+
+PROMPTS = (
+    "a fox in the snow at night",
+    "a rocket in space",
+    "a castle on a beach at sunset",
+    "a red apple on a blue background",
+    "a penguin in the city",
+    "a small owl to the left of a large mushroom in a forest",
+    "a cat and a robot in a meadow",
+    "a dragon in the mountains at sunset",
+    "a sailboat on the sea",
+    "a neon cat in space",
+    "an ink sketch of a house in a forest",
+    "a yellow car in the desert at night",
+)
+SEEDS = range(1, 7)
+RUNS = ("autoencoder", "clip", "denoiser")
+FIGURE = {  # what validation measures, and how it is called
+    "autoencoder": ("held_out/psnr", "PSNR of held-out pictures, dB"),
+    "clip": ("held_out/picture_of_caption", "captions that pick their picture out of 256"),
+    "denoiser": ("held_out/loss", "loss on held-out scenes"),
+}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--runs", type=Path, default=Path("runs"))
+    options.add_argument("--docs", type=Path, default=Path("docs"))
+    options.add_argument("--machine", default="two CPU cores")
+    args = options.parse_args()
+    runs = {name: _Run(args.runs / name) for name in RUNS}
+    pipe = mz.load()
+    pictures(pipe).save(args.docs / "model-card.jpg", quality=88)
+    curves(runs, args.docs / "training.png")
+    (args.docs / "model-card.md").write_text(card(pipe, runs, args.machine))
+    print(args.docs / "model-card.md")
+
+
+class _Run:
+    """What a run's folder says about it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.recipe: dict[str, Any] = json.loads((folder / "recipe.json").read_text())
+        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        # a run that was killed writes some steps again; the later line counts
+        merged: dict[int, dict[str, float]] = {}
+        for line in lines:
+            merged.setdefault(line["step"], {}).update(line)
+        self.rows = [merged[step] for step in sorted(merged)]
+
+    def series(self, name: str) -> tuple[list[float], list[float]]:
+        rows = [row for row in self.rows if name in row]
+        return [row["step"] for row in rows], [row[name] for row in rows]
+
+    @property
+    def minutes(self) -> float:
+        steps, rates = self.series("samples_per_s")
+        before = [0, *steps[:-1]]
+        spans = zip(steps, before, rates, strict=True)
+        return sum((step - last) * self.recipe["batch"] / rate for step, last, rate in spans) / 60
+
+
+def pictures(pipe: mz.Pipeline) -> Image.Image:
+    size = pipe.model.family.size
+    sheet = Image.new("RGB", (len(SEEDS) * size, len(PROMPTS) * size))
+    for row, prompt in enumerate(PROMPTS):
+        for column, seed in enumerate(SEEDS):
+            picture = pipe.generate(prompt, seed=seed).images[0]
+            sheet.paste(picture, (column * size, row * size))
+    return sheet
+
+
+def curves(runs: dict[str, _Run], path: Path) -> None:
+    figure, axes = plt.subplots(1, len(runs), figsize=(12, 3.2), layout="constrained")
+    for axis, (name, run) in zip(axes, runs.items(), strict=True):
+        key, label = FIGURE[name]
+        axis.plot(*run.series(key), "o-", color="#b5483a", markersize=3)
+        axis.set(title=name, xlabel="step", ylabel=label)
+        axis.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def card(pipe: mz.Pipeline, runs: dict[str, _Run], machine: str) -> str:
+    model = pipe.model
+    parts = {"U-Net": model.network, "autoencoder": model.autoencoder, "text tower": model.text}
+    sizes = [
+        f"| {name} | {sum(p.numel() for p in part.parameters()) / 1e6:.1f} M |"
+        for name, part in parts.items()
+    ]
+    table = [
+        f"| {name} | {run.recipe['steps']:,} × {run.recipe['batch']} | {run.recipe['lr']} | "
+        f"{run.recipe['seed']} | {run.minutes:.0f} min | {FIGURE[name][1]}: "
+        f"{run.series(FIGURE[name][0])[1][-1]:.3f} |"
+        for name, run in runs.items()
+    ]
+    data = runs["denoiser"].recipe["pictures"]
+    held_out = {name: run.series(FIGURE[name][0]) for name, run in runs.items()}
+    assert all(values for _, values in held_out.values()), "a run was never validated"
+    rows = "\n".join(f"{k + 1}. {prompt}" for k, prompt in enumerate(PROMPTS))
+    return _TEMPLATE.format(
+        digest=model.digest,
+        sizes="\n".join(sizes),
+        runs="\n".join(table),
+        machine=machine,
+        scenes=f"{data['scenes']:,}",
+        single=f"{data['single']:,}",
+        held_out=f"{data['held_out']:,}",
+        objects=len(KINDS),
+        family=model.family,
+        rows=rows,
+        seeds=f"{SEEDS[0]} to {SEEDS[-1]}",
+    )
+
+
+_TEMPLATE = """# Model card: storybook, version 1
+
+*Written by `python bench/model_card.py` from the runs' logs and the weights in the package
+(model hash `{digest}`).*
+
+The embedded model draws pictures of 128 × 128 pixels of the [storybook world](world.md):
+{objects} objects in eleven places, at day, sunset and night, in four styles. It is here so that
+everything in Mezzotint works from the first minute without a network, and so that every lesson has
+a real model to look into. It is small: what Stable Diffusion does with a billion weights, this does
+for one drawn world with twenty million.
+
+| part | parameters |
+|---|---|
+{sizes}
+
+All weights are stored as 8-bit rows (`mezzotint.checkpoints.packed`). The process is the
+{family.process.name} one, the network predicts {family.prediction}, and the defaults are
+{family.steps} steps of `{family.sampler}` on the `{family.spacing}` grid with guidance {family.cfg}.
+
+## Training
+
+{scenes} scenes drawn from seeds ({single} of them with a single object, which the denoiser sees
+first), four captions each; {held_out} more were held out. No picture made by a person or by another
+model was used beyond the open Fluent emoji art that scenes are composed of.
+
+| run | steps × batch | learning rate | seed | time on {machine} | at the end |
+|---|---|---|---|---|---|
+{runs}
+
+![Held-out curves of the three runs](training.png)
+
+To train it again: `mezzotint train storybook`. The runs are functions of their recipes: the same
+package versions on the same kind of machine give the same weights.
+
+## What it draws
+
+Every prompt with the seeds {seeds}, none left out:
+
+{rows}
+
+![The prompts above, a row each](model-card.jpg)
+
+## What it cannot do
+
+- **Anything outside its world.** It knows the objects, places, hours, weathers and styles that
+  [world.md](world.md) lists, and their synonyms. A word it has not met is spelled in bytes and
+  ignored or misread. There are no people, no letters, no photographs.
+- **Counting and crowded scenes.** It saw one to three objects. Two are often right; with three, or
+  with attributes on each, it merges or drops some.
+- **Fine detail.** The autoencoder keeps 1,024 numbers of a picture's 49,152; thin lines and small
+  faces are soft.
+- **Sizes far from 128 × 128.** It was trained on that size alone; at others it repeats or cuts off.
+"""
+
+
+if __name__ == "__main__":
+    main()
