@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from mezzotint.models.autoencoder import Autoencoder
+from mezzotint.models.clip import CLIP
 from mezzotint.models.unet import UNet
 from mezzotint.training.assemble import read_autoencoder, with_text
 from mezzotint.training.data.latents import LatentSet, picture_latents
@@ -31,16 +34,36 @@ def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
     Raises:
         InputError: the data cannot be used, or a run that this one stands on is not finished.
     """
-    home = folder.parent
-    sets = group.leader_first(lambda: open_pictures(recipe.pictures, source, home / "data"))
+    sets = group.leader_first(
+        lambda: open_pictures(recipe.pictures, source, folder.parent / "data")
+    )
     torch.manual_seed(recipe.seed)
+    task = _task(recipe, folder, sets, group)
+    if recipe.compile:
+        for module in _heavy(task.network):
+            module.compile()
+    return task
+
+
+def _task(recipe: Recipe, folder: Path, sets: Sets, group: Group) -> Task:
     match recipe.task:
         case AutoencoderRecipe() as task:
             return AutoencoderTask(task, recipe.seed, sets, group.device)
         case CLIPRecipe() as task:
             return _clip(recipe, task, folder, sets, group)
         case DenoiserRecipe() as task:
-            return _denoiser(recipe, task, home, sets, group)
+            return _denoiser(recipe, task, folder.parent, sets, group)
+
+
+def _heavy(network: nn.Module) -> list[nn.Module]:
+    """The modules that a task calls, which is where compiling begins."""
+    match network:
+        case Autoencoder():
+            return [network.encoder, network.decoder]
+        case CLIP():
+            return [network.text, network.vision]
+        case _:
+            return [network]
 
 
 def _clip(recipe: Recipe, task: CLIPRecipe, folder: Path, sets: Sets, group: Group) -> CLIPTask:

@@ -63,6 +63,8 @@ def restore(
     Raises:
         InputError: there are checkpoints and none of them can be read.
     """
+    for left_over in folder.glob(".step-*.part"):  # of a run that was killed while it saved
+        shutil.rmtree(left_over, ignore_errors=True)
     found = _newest_first(folder)
     for path in found:
         try:
@@ -77,20 +79,6 @@ def restore(
     if found:
         raise InputError(f"no checkpoint in {folder} can be read: delete the folder to begin again")
     return 0
-
-
-def ema_weights(folder: Path) -> Tensors:
-    """The averaged weights of the newest whole checkpoint in ``folder``.
-
-    Raises:
-        InputError: there is none.
-    """
-    for path in _newest_first(folder):
-        try:
-            return _read(path)[1]["ema"]
-        except (OSError, ValueError, KeyError):
-            continue
-    raise InputError(f"no checkpoint in {folder}: train that run first")
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ def claim(folder: Path, recipe: Recipe, source: Path | None) -> None:
     Raises:
         InputError: it was begun with another one, which the message tells apart.
     """
-    about = {**dataclasses.asdict(recipe), "source": str(source or "world")}
+    about = {**dataclasses.asdict(recipe), "source": str(source.resolve()) if source else "world"}
     text = json.dumps(about, indent=2)
     file = folder / "recipe.json"
     if file.exists():

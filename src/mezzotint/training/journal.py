@@ -43,7 +43,8 @@ class Journal:
             disable=not (speaks and self.console.is_terminal),
         )
         self._bar = self._progress.add_task(title, total=steps, status="")
-        self._curves = _tensorboard(folder) if speaks else None
+        self._folder = folder
+        self._curves: Any = None
         self._mark = (0, time.perf_counter())
 
     def __enter__(self) -> Self:
@@ -64,6 +65,8 @@ class Journal:
         """Go on from ``step``; what an interrupted run logged after it is forgotten."""
         self._mark = (step, time.perf_counter())
         self._progress.update(self._bar, completed=step)
+        if self._speaks:
+            self._curves = _tensorboard(self._folder, step)
         if self._speaks and self._file.exists():
             lines = self._file.read_text().splitlines(keepends=True)
             write_whole(self._file, "".join(ln for ln in lines if _step_of(ln) <= step).encode())
@@ -81,6 +84,12 @@ class Journal:
         if self._curves is not None:
             for name, value in values.items():
                 self._curves.add_scalar(name, value, step)
+
+    def held_out(self, step: int, figures: Mapping[str, float]) -> None:
+        """Record, and say, how well held-out data is served after a step."""
+        self.log(step, {f"held_out/{name}": value for name, value in figures.items()})
+        said = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        self.say(f"step {step}/{self._steps}  held out: {said}")
 
     def report(self, step: int, values: Mapping[str, float]) -> None:
         """Record the training values of a step, with the throughput since the last report."""
@@ -114,9 +123,9 @@ def _step_of(line: str) -> float:
         return float("inf")
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)

@@ -151,7 +151,7 @@ class _Run:
         if self.group.leads and (step % recipe.validate_every == 0 or last):
             with self._evaluating():
                 figures = self.task.validate()
-            self.journal.log(step, {f"held_out/{name}": v for name, v in figures.items()})
+            self.journal.held_out(step, figures)
         if self.group.leads and (step % recipe.grid_every == 0 or last):
             with self._evaluating():
                 _save_picture(self.folder, step, self.task)

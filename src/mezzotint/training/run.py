@@ -36,11 +36,11 @@ def run(
         Interrupted: a signal ended the run after its state was saved.
     """
     source = None if data is None else Path(data)
+    chain = CHAINS.get(str(recipe))
+    if chain and overrides:
+        raise InputError(f"chain {recipe} takes no fields: change its recipes instead")
     with joined() as group:
-        if str(recipe) in CHAINS:
-            if overrides:
-                raise InputError(f"chain {recipe} takes no fields: change its recipes instead")
-            chain = CHAINS[str(recipe)]
+        if chain:
             return _run_chain(chain, source, Path(out or chain.home), group)
         chosen = resolve(recipe, overrides)
         folder = Path(out or Path("runs") / chosen.name)
@@ -62,4 +62,8 @@ def _run_one(recipe: Recipe, source: Path | None, folder: Path, group: Group) ->
     if group.leads:
         claim(folder, recipe, source)
     group.wait()
+    if (folder / "export").exists():
+        if group.leads:
+            note(f"{recipe.name}: done before, see {folder / 'export'}")
+        return
     train(build(recipe, source, folder, group), recipe, folder, group)

@@ -14,6 +14,7 @@ from mezzotint.diffusion.losses import Distribution, denoising_loss, sample_time
 from mezzotint.families.base import Model
 from mezzotint.files import write_whole
 from mezzotint.models.unet import UNetParams
+from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.tokens import Tokens, encode
 from mezzotint.training.draw import Draw, subseed, visits
@@ -117,8 +118,6 @@ class DenoiserTask:
 
     def grid(self) -> Image.Image:
         """A picture for each of the recipe's prompts, as a user would get it."""
-        from mezzotint.pipeline.pipeline import Pipeline
-
         pipeline = Pipeline(self.model, "")
         images = [
             np.asarray(pipeline.generate(prompt, seed=GRID_SEED).images[0])
