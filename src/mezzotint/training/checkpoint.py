@@ -119,9 +119,5 @@ def _load_optimizer(network: nn.Module, optimizer: torch.optim.Optimizer, tensor
         name, _, key = path.rpartition("/")
         weight = weights[name]
         # moments lie in memory as their weight does (channels last): the fused kernel walks both
-        like = (
-            torch.empty_like(weight)
-            if tensor.shape == weight.shape
-            else tensor.to(weight.device if tensor.dim() else "cpu")
-        )
-        optimizer.state[weight][key] = like.copy_(tensor)
+        like = torch.empty_like(weight if tensor.shape == weight.shape else tensor)
+        optimizer.state[weight][key] = like.to(weight.device).copy_(tensor)

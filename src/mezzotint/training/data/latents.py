@@ -65,7 +65,7 @@ def picture_latents(
         np.save(buffer, _encode(pictures, autoencoder, shard, group.device))
         write_whole(files[shard], buffer.getvalue())
         if group.leads:
-            progress("pictures encoded", done * SHARD, len(mine) * SHARD)
+            progress("pictures encoded", len(pictures) * done // len(mine), len(pictures))
     group.wait()
     return LatentSet([np.load(file, mmap_mode="r") for file in files])
 
