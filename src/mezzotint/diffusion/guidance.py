@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from mezzotint.diffusion.prediction import Denoiser
 from mezzotint.diffusion.process import Process
@@ -37,12 +38,7 @@ def cfg(predict: Pair, scale: float) -> Denoiser:
     """
     if not math.isfinite(scale):
         raise InputError(f"guidance scale {scale} is not a finite number")
-
-    def denoise(x: Tensor, t: Tensor) -> Tensor:
-        cond, uncond = predict(x, t)
-        return uncond + scale * (cond - uncond)
-
-    return denoise
+    return lambda x, t: _guide(*predict(x, t), scale)
 
 
 def rescaled_cfg(predict: Pair, scale: float, phi: float = 0.7) -> Denoiser:
@@ -56,7 +52,7 @@ def rescaled_cfg(predict: Pair, scale: float, phi: float = 0.7) -> Denoiser:
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         cond, uncond = predict(x, t)
-        guided = cfg(lambda x, t: (cond, uncond), scale)(x, t)
+        guided = _guide(cond, uncond, scale)
         return (phi * _std(cond) / _std(guided) + 1 - phi) * guided
 
     return denoise
@@ -84,8 +80,7 @@ def apg(
         cond, uncond = predict(x, t)
         update = average = cond - uncond + momentum * average
         update = update * (radius / _norm(update)).clamp(max=1)
-        axis = cond / _norm(cond)
-        along = (update * axis).flatten(1).sum(1).view_as(_norm(cond)) * axis
+        along = _along(update, cond)
         return cond + (scale - 1) * (update - along + eta * along)
 
     return denoise
@@ -111,11 +106,21 @@ def interval(
     return denoise
 
 
-def _std(x: Tensor) -> Tensor:
-    """The standard deviation of each sample, shaped to multiply it."""
-    return x.flatten(1).std(1).reshape(-1, *[1] * (x.ndim - 1))
+def _guide(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
+    return uncond + scale * (cond - uncond)
+
+
+def _along(a: Tensor, b: Tensor) -> Tensor:
+    """The part of each sample of ``a`` that lies along ``b``."""
+    axis = F.normalize(b.flatten(1), dim=1)
+    return ((a.flatten(1) * axis).sum(1, keepdim=True) * axis).view_as(a)
 
 
 def _norm(x: Tensor) -> Tensor:
-    """The norm of each sample, shaped to multiply it."""
-    return x.flatten(1).norm(dim=1).reshape(-1, *[1] * (x.ndim - 1))
+    """The norm of each sample, (b, 1, …)."""
+    return x.square().sum(tuple(range(1, x.ndim)), keepdim=True).sqrt()
+
+
+def _std(x: Tensor) -> Tensor:
+    """The standard deviation of each sample, (b, 1, …)."""
+    return x.std(tuple(range(1, x.ndim)), keepdim=True)
