@@ -9,7 +9,6 @@ where the latent is 8 × 8, because that is what a CPU is quick at.
 
 from pathlib import Path
 
-import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from mezzotint.files import whole_folder, write_whole
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.clip import CLIPText, CLIPTextParams, CLIPVisionParams, TowerParams
 from mezzotint.models.unet import UNet, UNetParams
+from mezzotint.nn.init import unfilled
 
 NETWORK, AUTOENCODER, TEXT = "unet.safetensors", "autoencoder.safetensors", "text.safetensors"
 TOKENIZER = "tokenizer.json"
@@ -90,7 +90,7 @@ def load(path: Path) -> Model:
     folder = open_folder(path)
     autoencoder = folder.weights(AUTOENCODER)
     mean, std = autoencoder.pop(LATENT_MEAN), autoencoder.pop(LATENT_STD)
-    with torch.device("meta"):
+    with unfilled():
         networks = (
             UNet(STORYBOOK.unet),
             Autoencoder(STORYBOOK.autoencoder),
