@@ -1,0 +1,82 @@
+import json
+
+import pytest
+from PIL import Image
+from torch import nn
+
+from mezzotint.errors import InputError
+from mezzotint.training.loop import _optimizer
+from mezzotint.training.resolve import resolve
+from mezzotint.training.run import run
+from mezzotint.training.tasks.autoencoder import AutoencoderTask
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(pictures, tiny_run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    return run("autoencoder", pictures, out, **{**tiny_run, "log_every": 10, "save_every": 40})
+
+
+def test_a_run_leaves_logs_grids_checkpoints_and_the_network(finished):
+    names = {p.name for p in finished.iterdir()}
+    assert {"recipe.json", "log.jsonl", "tensorboard", "grids", "export"} <= names
+    assert {n for n in names if n.startswith("step")} == {"step-00000040", "step-00000060"}
+    with Image.open(finished / "grids" / "step-00000060.png") as grid:
+        assert grid.size == (4 * 32, 2 * 32)  # pictures above, reconstructions below
+    assert {p.name for p in (finished / "export").iterdir()} == {
+        "autoencoder.safetensors",
+        "autoencoder.json",
+    }
+
+
+def test_the_log_has_losses_throughput_and_held_out_figures(finished):
+    logged = lines(finished)
+    training = [line for line in logged if "loss" in line]
+    assert [line["step"] for line in training] == [10, 20, 30, 40, 50, 60]
+    assert all(line["samples_per_s"] > 0 for line in training)
+    assert training[-1]["loss"] < 0.7 * training[0]["loss"]
+    assert training[-1]["lr"] < training[2]["lr"]
+    held_out = [line for line in logged if "held_out/psnr" in line]
+    assert [line["step"] for line in held_out] == [60]
+
+
+def test_the_recipe_is_written_in_full(finished, tiny_run):
+    begun = json.loads((finished / "recipe.json").read_text())
+    recipe = resolve("autoencoder", {**tiny_run, "log_every": 10, "save_every": 40})
+    assert begun["lr"] == recipe.lr
+    assert begun["task"]["params"]["channels"] == [16, 16]
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(
+    pictures, tiny_run, tmp_path, monkeypatch
+):
+    loss = AutoencoderTask.loss
+
+    def broken(self, batch, draw):
+        value, metrics = loss(self, batch, draw)
+        return value * (float("nan") if draw.step >= 6 else 1.0), metrics
+
+    monkeypatch.setattr(AutoencoderTask, "loss", broken)
+    fields = {**tiny_run, "log_every": 100, "save_every": 5}
+    with pytest.raises(InputError, match="no longer finite at step 10: lower the recipe's lr"):
+        run("autoencoder", pictures, tmp_path / "run", **fields)
+    assert [p.name for p in (tmp_path / "run").glob("step-*")] == ["step-00000005"]
+
+
+def test_an_unwritable_folder_is_named(pictures, tiny_run, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file/run"):
+        run("autoencoder", pictures, tmp_path / "file" / "run", **tiny_run)
+
+
+def test_only_matrices_and_kernels_decay():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4))
+    recipe = resolve("autoencoder", {"weight_decay": 0.3})
+    groups = _optimizer(network, recipe).param_groups
+    decayed = {id(w) for g in groups if g["weight_decay"] == 0.3 for w in g["params"]}
+    assert decayed == {id(network[0].weight)}
+    assert sum(len(g["params"]) for g in groups) == 4
