@@ -135,8 +135,9 @@ def _transform(z: Tensor, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     choice = int(draw.coin("scale") * (len(SCALES) + 1))
     z, images = torch.rot90(z, turns, (2, 3)), torch.rot90(images, turns, (2, 3))
     if choice < len(SCALES):
+        factor, side = images.shape[-1] // z.shape[-1], max(1, round(z.shape[-1] * SCALES[choice]))
         z, images = (
-            F.interpolate(x, scale_factor=SCALES[choice], mode="bilinear", antialias=True)
-            for x in (z, images)
+            F.interpolate(x, (size, size), mode="bilinear", antialias=True)
+            for x, size in ((z, side), (images, side * factor))
         )
     return z, images
