@@ -1,20 +1,17 @@
-"""What every test can use: a tiny model with random weights, and the embedded one."""
+"""What every test has: one core, no network, and a tiny model if it asks for it."""
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one core each
 
-import socket
-from importlib.resources import files
+from collections.abc import Iterator
 
+import network
 import pytest
 from hypothesis import settings
 
 settings.register_profile("mezzotint", deadline=None, print_blob=True)
 settings.load_profile("mezzotint")
-
-HAS_WEIGHTS = files("mezzotint.weights").joinpath("manifest.json").is_file()
-needs_weights = pytest.mark.skipif(not HAS_WEIGHTS, reason="the embedded weights are not built yet")
 
 
 @pytest.fixture(scope="session")
@@ -101,20 +98,9 @@ def tiny(tiny_model):
     return Pipeline(tiny_model, source="tiny")
 
 
-def block_network(patch: pytest.MonkeyPatch) -> None:
-    """Let every connection but loopback's fail."""
-    connect = socket.socket.connect
-
-    def guarded(self: socket.socket, address: object) -> None:
-        local = self.family == socket.AF_UNIX or str(address[0]) in {"127.0.0.1", "::1"}
-        if not local:
-            raise AssertionError(f"a connection to {address} was tried")
-        connect(self, address)
-
-    patch.setattr(socket.socket, "connect", guarded)
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that asks this fails if anything asks the network."""
-    block_network(monkeypatch)
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """No test may ask the network for anything."""
+    with pytest.MonkeyPatch.context() as patch:
+        network.block(patch)
+        yield

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import needs_weights
+from embedded import needs_weights
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -195,6 +195,25 @@ def test_ctrl_c_leaves_nothing_behind(run: Run, tiny, monkeypatch):
     assert files() == set()
 
 
+def test_train_and_world_pass_on_what_they_are_given(run: Run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "mezzotint.training.run.run", lambda *words: asked.append(words) or "runs/x"
+    )
+    ran = run("train", "smoke", "--data", "pictures", "--out", "here")
+    assert (ran.status, ran.out) == (0, "runs/x\n")
+    assert asked == [("smoke", Path("pictures"), Path("here"))]
+
+    def sheet(seeds: range, size: int) -> Image.Image:
+        return Image.new("RGB", (size, len(seeds)), (seeds[0], 0, 0))
+
+    monkeypatch.setattr("mezzotint.world.contact_sheet", sheet)
+    ran = run("world", "-o", "w.png", "--count", "3", "--seed", "9", "--size", "20")
+    assert (ran.status, ran.out) == (0, "w.png\n")
+    assert picture("w.png").shape == (3, 20, 3)
+    assert picture("w.png")[0, 0, 0] == 9
+
+
 def test_inspect_tells_what_a_weights_file_is(run: Run):
     arrays = {"a": np.zeros((2, 3), "f4"), "b": np.zeros(1000, "f2"), "c": np.zeros((), "f4")}
     save_file(arrays, "w.safetensors", {"modelspec.title": "fox\n\x1b[31m", "long": "x" * 10_000})
@@ -203,6 +222,13 @@ def test_inspect_tells_what_a_weights_file_is(run: Run):
     assert facts == {"tensors": "3", "parameters": "1,007", "dtypes": "F32 × 2, F16 × 1"}
     assert r"'modelspec.title': 'fox\n\x1b[31m'" in ran.out
     assert len(ran.out) < 1000
+
+
+def test_models_tells_what_there_is(run: Run, monkeypatch, tiny):
+    monkeypatch.setattr(mz, "load", lambda device: tiny)
+    ran = run("models")
+    assert ran.status == 0
+    assert all(fact in ran.out for fact in ("tiny", "32x32", "4 steps, cfg 3", "0123456789"))
 
 
 def test_help_imports_nothing_heavy():
@@ -228,7 +254,7 @@ def test_a_reader_that_leaves_is_no_error():
 
 @needs_weights
 def test_the_embedded_model_draws_without_a_network(tmp_path):
-    blocked = "import conftest, pytest; conftest.block_network(pytest.MonkeyPatch()); "
+    blocked = "import network, pytest; network.block(pytest.MonkeyPatch()); "
     command = [sys.executable, "-c", blocked + "from mezzotint.cli import main; main()"]
     ran = subprocess.run(
         [*command, "generate", FOX, "--seed", "7", "-o", "fox.png"],

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import needs_weights
+from embedded import needs_weights
 
 import mezzotint as mz
 from mezzotint.errors import InputError

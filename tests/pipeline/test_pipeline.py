@@ -1,5 +1,6 @@
 """From a prompt to pictures: same seed, same picture, alone or in a batch."""
 
+import socket
 import warnings
 from dataclasses import asdict
 
@@ -128,8 +129,9 @@ def test_what_is_cut_off_is_said(tiny: Pipeline):
         tiny.generate(FOX, seed=1, steps=1)
 
 
-def test_nothing_is_asked_of_a_network(tiny: Pipeline, no_network):
-    assert tiny.generate(FOX, seed=1).images
+def test_the_network_is_out_of_reach_of_every_test():
+    with pytest.raises(AssertionError, match=r"192\.0\.2\.1"):
+        socket.create_connection(("192.0.2.1", 443), timeout=1)
 
 
 def test_every_level_of_grey_is_its_own_pixel():

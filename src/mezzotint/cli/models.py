@@ -2,4 +2,20 @@
 
 
 def models() -> None:
-    """List the models that need no download."""
+    """Tell about the embedded model, after checking that its files are sound."""
+    import mezzotint as mz
+
+    model = mz.load(device="cpu").model
+    family = model.family
+    networks = (model.network, model.autoencoder, model.text)
+    parameters = sum(weight.numel() for network in networks for weight in network.parameters())
+    sides = f"sides from {family.smallest} to {family.largest} in multiples of {family.multiple}"
+    print(
+        "the embedded model, used without --model",
+        f"family      {family.name}",
+        f"parameters  {parameters:,}",
+        f"pictures    {family.size}x{family.size}; {sides}",
+        f"defaults    {family.steps} steps, cfg {family.cfg:g}, {family.sampler}, {family.spacing}",
+        f"hash        {model.digest}",
+        sep="\n",
+    )

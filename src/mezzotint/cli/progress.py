@@ -16,9 +16,12 @@ S = TypeVar("S", bound=_Counted)
 
 
 def step_bar(steps: Iterable[S]) -> Iterator[S]:
-    """Pass steps on as they come, with a bar of how many of their total are done."""
+    """Pass steps on as they come, with a bar on a terminal of how many of their total are done."""
     columns = (TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    screen = Console(stderr=True)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not screen.is_terminal
+    ) as progress:
         task = progress.add_task("", total=None)
         for step in steps:
             progress.update(task, total=step.total, advance=1)
