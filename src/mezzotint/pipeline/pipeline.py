@@ -3,7 +3,7 @@
 A pipeline is a generator: `stream` yields each step of the way, and `generate` is its last one.
 Every image of a batch is sampled by itself, with a generator seeded with seed + k, because
 convolutions and matrix products round differently in batches of different sizes: so image k is
-bit for bit the image made alone. On CPUs batching would win no more than a tenth.
+bit for bit the image made alone. In float32 on a CPU, batching would win less than a tenth.
 """
 
 import warnings
