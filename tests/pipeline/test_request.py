@@ -1,5 +1,6 @@
 """What cannot be drawn is refused in one line that names it, before any work."""
 
+import inspect
 import math
 
 import pytest
@@ -7,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InputError
-from mezzotint.pipeline.request import complete
+from mezzotint.pipeline.request import Options, complete
 
 
 def test_the_family_fills_in_what_is_left_out(tiny_model):
     family = tiny_model.family
-    request = complete(family, "a fox", {})
+    request = complete(family, "a fox")
     assert (request.steps, request.cfg) == (family.steps, family.cfg)
     assert (request.width, request.height) == (family.size, family.size)
     assert (request.sampler, request.spacing) == (family.sampler, family.spacing)
@@ -44,21 +45,33 @@ def test_the_family_fills_in_what_is_left_out(tiny_model):
 )
 def test_what_cannot_be_drawn_is_refused(tiny_model, options, words):
     with pytest.raises(InputError) as caught:
-        complete(tiny_model.family, "a fox", options)
+        complete(tiny_model.family, "a fox", **options)
     assert all(word in str(caught.value) for word in words), caught.value
     assert "\n" not in str(caught.value)
 
 
+def test_a_misspelt_option_is_an_error(tiny):
+    with pytest.raises(TypeError, match="stepz"):
+        tiny.generate("a fox", stepz=3)
+
+
+def test_options_are_those_of_the_signature():
+    assert Options.__annotations__.keys() == set(inspect.signature(complete).parameters) - {
+        "family",
+        "prompt",
+    }
+
+
 @given(batch=st.integers(1, 50), seed=st.sampled_from([None, -1]))
 def test_a_random_seed_leaves_room_for_the_batch(tiny_model, batch, seed):
-    request = complete(tiny_model.family, "a fox", {"seed": seed, "batch": batch})
+    request = complete(tiny_model.family, "a fox", seed=seed, batch=batch)
     assert 0 <= request.seed <= request.seed + batch - 1 <= 2**32 - 1
 
 
 def test_random_seeds_differ(tiny_model):
-    assert len({complete(tiny_model.family, "", {}).seed for _ in range(20)}) > 10
+    assert len({complete(tiny_model.family, "").seed for _ in range(20)}) > 10
 
 
 @given(prompt=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 def test_every_text_is_a_prompt(tiny_model, prompt):
-    assert complete(tiny_model.family, prompt, {}).prompt == prompt
+    assert complete(tiny_model.family, prompt).prompt == prompt

@@ -80,7 +80,7 @@ class Pipeline:
             InputError: an option is out of its range; at the call, not at the first step.
         """
         family = self.model.family
-        request = complete(family, prompt, options)
+        request = complete(family, prompt, **options)
         grid = times(family.process, request.steps, request.spacing)
         self._warn_of_cut("prompt", request.prompt)
         self._warn_of_cut("negative prompt", request.negative)

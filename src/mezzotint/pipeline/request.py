@@ -1,6 +1,5 @@
 """What is asked of a pipeline, checked before any work begins."""
 
-import math
 import secrets
 from dataclasses import dataclass
 from typing import TypedDict
@@ -57,31 +56,37 @@ class Request:
     spacing: str
 
 
-def complete(family: Family, prompt: str, options: Options) -> Request:
-    """Fill in what ``options`` leaves open, and check all of it.
+def complete(
+    family: Family,
+    prompt: str,
+    *,
+    negative: str = "",
+    steps: int | None = None,
+    cfg: float | None = None,
+    seed: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    batch: int = 1,
+    sampler: str | None = None,
+    spacing: str | None = None,
+) -> Request:
+    """Check `Options`, and fill in what they leave open.
 
     Raises:
         InputError: something cannot be drawn; the message names it and says what can.
     """
-
-    def given(name: str, default: int) -> int:
-        value = options.get(name)
-        return default if value is None else value
-
-    cfg = options.get("cfg")
-    batch = _whole("batch", options.get("batch", 1), 1, MAX_BATCH)
-    sampler = options.get("sampler") or family.sampler
-    spacing = options.get("spacing") or family.spacing
+    sampler, spacing = sampler or family.sampler, spacing or family.spacing
     choose("sampler", sampler, SAMPLERS)
-    choose("spacing", spacing, dict.fromkeys(SPACINGS))
+    choose("spacing", spacing, SPACINGS)
+    batch = _whole("batch", batch, 1, MAX_BATCH)
     return Request(
         prompt=_text("prompt", prompt),
-        negative=_text("negative prompt", options.get("negative", "")),
-        steps=_whole("steps", given("steps", family.steps), 1, MAX_STEPS),
+        negative=_text("negative prompt", negative),
+        steps=_whole("steps", family.steps if steps is None else steps, 1, MAX_STEPS),
         cfg=_scale(family.cfg if cfg is None else cfg),
-        seed=_seed(options.get("seed"), batch),
-        width=_side("width", given("width", family.size), family),
-        height=_side("height", given("height", family.size), family),
+        seed=_seed(seed, batch),
+        width=_side("width", family.size if width is None else width, family),
+        height=_side("height", family.size if height is None else height, family),
         batch=batch,
         sampler=sampler,
         spacing=spacing,
@@ -95,7 +100,7 @@ def _whole(name: str, value: float, low: int, high: int) -> int:
 
 
 def _scale(cfg: float) -> float:
-    if not (math.isfinite(cfg) and 0 <= cfg <= MAX_CFG):
+    if not 0 <= cfg <= MAX_CFG:
         raise InputError(f"cfg {cfg}: give a number from 0 to {MAX_CFG:g}, such as 5")
     return float(cfg)
 
