@@ -1,0 +1,95 @@
+import math
+
+import pytest
+import torch
+from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normalized_guidance
+from diffusers.guiders.classifier_free_guidance import rescale_noise_cfg
+from hypothesis import given
+from hypothesis import strategies as st
+from mixture import double, noise
+from torch import Tensor
+
+from mezzotint.diffusion import Process
+from mezzotint.diffusion.guidance import apg, autoguidance, cfg, interval, pair, rescaled_cfg
+from mezzotint.diffusion.prediction import PREDICTIONS, Prediction, from_x0
+from mezzotint.errors import InputError
+
+SHAPE = (3, 2, 4, 4)
+X, T = noise(*SHAPE), double(0.5)[0]
+
+
+def constant(seed: int):
+    return lambda x, t: noise(*SHAPE, seed=seed)
+
+
+COND, UNCOND = constant(1)(X, T), constant(2)(X, T)
+BOTH = pair(constant(1), constant(2))
+
+
+def test_guidance_of_none_and_one() -> None:
+    assert torch.equal(cfg(BOTH, 0.0)(X, T), UNCOND)
+    assert torch.allclose(cfg(BOTH, 1.0)(X, T), COND)
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+@given(scale=st.floats(-2, 20))
+def test_guiding_the_data_is_guiding_any_prediction(prediction: Prediction, scale: float) -> None:
+    alpha, sigma = 0.6, 0.7
+    outs = [from_x0(prediction, x0, X, alpha, sigma) for x0 in (COND, UNCOND)]
+    guided_out = outs[1] + scale * (outs[0] - outs[1])
+    guided = cfg(BOTH, scale)(X, T)
+    assert torch.allclose(from_x0(prediction, guided, X, alpha, sigma), guided_out)
+
+
+@pytest.mark.parametrize("scale", [math.nan, math.inf])
+def test_refuses_scales(scale: float) -> None:
+    with pytest.raises(InputError, match="guidance scale"):
+        cfg(BOTH, scale)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.3, 1.0])
+def test_rescaling_is_that_of_diffusers(phi: float) -> None:
+    found = rescaled_cfg(BOTH, 6.0, phi)(X, T)
+    assert torch.allclose(found, rescale_noise_cfg(cfg(BOTH, 6.0)(X, T), COND, phi))
+    contrast = COND.flatten(1).std(1)
+    assert torch.allclose(found.flatten(1).std(1), contrast) == (phi == 1.0)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.4])
+def test_apg_is_that_of_diffusers(eta: float) -> None:
+    """Over three steps, for the momentum."""
+    ours = apg(BOTH, 5.0, eta=eta, radius=2.5, momentum=-0.5)
+    buffer = MomentumBuffer(-0.5)
+    for _ in range(3):
+        theirs = normalized_guidance(COND, UNCOND, 4.0, buffer, eta, 2.5, True)
+        assert torch.allclose(ours(X, T), theirs)
+
+
+def test_apg_adds_nothing_along_the_prediction() -> None:
+    added = apg(BOTH, 5.0)(X, T) - COND
+    assert torch.allclose((added * COND).flatten(1).sum(1), double(0, 0, 0), atol=1e-12)
+    assert torch.allclose(apg(BOTH, 5.0, eta=1.0)(X, T), cfg(BOTH, 5.0)(X, T))
+    assert apg(BOTH, 5.0, radius=0.1)(X, T).sub(COND).flatten(1).norm(dim=1).max() <= 0.4
+
+
+def test_autoguidance_leads_away_from_the_weak_model() -> None:
+    found = autoguidance(constant(1), constant(2), 2.0)(X, T)
+    assert torch.allclose(found, COND + (COND - UNCOND))
+
+
+def test_an_interval_guides_within_and_asks_once_without() -> None:
+    process, asked = Process.edm(), []
+
+    def spy(name: str):
+        def denoise(x: Tensor, t: Tensor) -> Tensor:
+            asked.append(name)
+            return x
+
+        return denoise
+
+    denoise = interval(spy("guided"), spy("plain"), process, 0.3, 2.0)
+    for t in (5.0, 2.0, 1.0, 0.3, 0.1):
+        denoise(X, double(t)[0])
+    assert asked == ["plain", "guided", "guided", "plain", "plain"]
+    interval(spy("guided"), spy("noise"), Process.flow(), 0.3, 2.0)(X, double(1.0)[0])
+    assert asked[-1] == "noise"
