@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -160,7 +160,10 @@ class _Run:
     def _evaluating(self) -> Generator[None]:
         self.network.eval()
         device = self.group.device.type
+        # a graph for each of the batches here would cost more than it wins
+        eager = torch.compiler.set_stance("force_eager") if self.recipe.compile else nullcontext()
         with (
+            eager,
             self.journal.aside(),
             self.ema.applied(),
             torch.no_grad(),

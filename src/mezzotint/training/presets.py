@@ -146,3 +146,8 @@ CHAINS: dict[str, Chain] = {
         },
     ),
 }
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for chain in CHAINS.values() for recipe in chain.runs.values()
+}
+"""Every recipe that has a name."""

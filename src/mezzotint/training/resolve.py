@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from mezzotint.errors import InputError, choose, unknown
-from mezzotint.training.presets import PRESETS
+from mezzotint.training.presets import CHAINS, RECIPES
 from mezzotint.training.recipe import Recipe
 
 Spec = TypeVar("Spec")
@@ -19,8 +19,9 @@ def resolve(recipe: str | Path, overrides: dict[str, Any]) -> Recipe:
         InputError: no such preset or file, no such field, or a value of the wrong type.
     """
     path = Path(recipe)
-    named = path.suffix != ".toml"
-    chosen = choose("recipe", str(recipe), PRESETS) if named else _from_toml(path)
+    chosen = _from_toml(path) if path.suffix == ".toml" else RECIPES.get(str(recipe))
+    if chosen is None:
+        raise unknown("recipe", str(recipe), [*CHAINS, *RECIPES])
     return _replaced(chosen, overrides, f"recipe {chosen.name!r}")
 
 
@@ -32,8 +33,8 @@ def _from_toml(path: Path) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not TOML: {error}") from error
     if "base" not in table:
-        raise InputError(f'{path} names no base: begin with base = "{next(iter(PRESETS))}"')
-    base = choose("recipe", str(table.pop("base")), PRESETS)
+        raise InputError(f'{path} names no base: begin with base = "{next(iter(RECIPES))}"')
+    base = choose("recipe", str(table.pop("base")), RECIPES)
     return _replaced(base, {"name": path.stem, **table}, str(path))
 
 
