@@ -12,7 +12,7 @@ from PIL import Image
 
 from mezzotint.errors import InputError
 from mezzotint.pipeline import metadata
-from mezzotint.pipeline.metadata import Recipe, parse, png, read, render
+from mezzotint.pipeline.metadata import Recipe, attach, parse, png, read, render
 
 FOX = Recipe(
     prompt="a fox in the snow at night",
@@ -61,7 +61,8 @@ def test_what_was_rendered_is_parsed_back(recipe: Recipe):
 @given(recipes)
 def test_a_png_carries_its_recipe(recipe: Recipe):
     picture = Image.new("RGB", (2, 2))
-    picture.info["parameters"] = render(recipe)
+    attach(recipe, picture)
+    assert parse(picture.info["parameters"]) == recipe
     with Image.open(BytesIO(png(picture))) as again:
         assert parse(again.info["parameters"]) == recipe
 

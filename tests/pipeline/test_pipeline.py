@@ -10,7 +10,7 @@ import torch
 
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError
-from mezzotint.pipeline.metadata import parse
+from mezzotint.pipeline.metadata import parse, read
 from mezzotint.pipeline.pipeline import Pipeline, to_picture
 
 FOX = "a fox in the snow at night"
@@ -89,6 +89,13 @@ def test_a_stream_may_be_left_and_leaves_nothing_behind(tiny: Pipeline):
 def test_a_stream_refuses_at_once(tiny: Pipeline):
     with pytest.raises(InputError, match="steps 0"):
         tiny.stream(FOX, steps=0)
+
+
+def test_a_picture_keeps_its_recipe_when_it_is_saved(tiny: Pipeline, tmp_path):
+    image = tiny.generate("🦊", seed=5, steps=1).images[0]
+    image.save(tmp_path / "fox.png")
+    assert read(tmp_path / "fox.png") == parse(image.info["parameters"])
+    image.save(tmp_path / "fox.jpg")  # which has no place for it, and is no error
 
 
 def test_the_recipe_in_a_picture_makes_it_again(tiny: Pipeline):

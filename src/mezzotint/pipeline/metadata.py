@@ -124,13 +124,18 @@ def parse(text: str) -> Recipe:
         raise InputError(f"the recipe is not complete: {error} in {settings[:80]!r}") from error
 
 
-def png(image: Image.Image) -> bytes:
-    """Encode a picture as PNG, together with its recipe where `image.info` has one."""
+def attach(recipe: Recipe, image: Image.Image) -> None:
+    """Put a recipe into the `info` of a picture, and into every PNG that it is saved as."""
+    image.info[CHUNK] = render(recipe)
     chunks = PngInfo()
-    if CHUNK in image.info:
-        chunks.add_text(CHUNK, image.info[CHUNK])
+    chunks.add_text(CHUNK, image.info[CHUNK])
+    image.encoderinfo = {"pnginfo": chunks}
+
+
+def png(image: Image.Image) -> bytes:
+    """Encode a picture as PNG, with its recipe if it has one."""
     buffer = BytesIO()
-    image.save(buffer, "PNG", pnginfo=chunks)
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -21,13 +21,16 @@ from mezzotint.diffusion import Denoiser, denoiser, samplers, times
 from mezzotint.diffusion.guidance import cfg
 from mezzotint.diffusion.noise import seeded
 from mezzotint.families.base import Model
-from mezzotint.pipeline.metadata import CHUNK, Recipe, render
+from mezzotint.pipeline.metadata import Recipe, attach
 from mezzotint.pipeline.request import Options, Request, complete
 
 
 @dataclass(frozen=True)
 class Output:
-    """Finished pictures, with their recipes in `.info["parameters"]`, and latents (b, c, h, w)."""
+    """Pictures and their latents (b, c, h, w).
+
+    A picture's recipe is in `.info["parameters"]`, and in the PNG that it is saved as.
+    """
 
     images: list[Image.Image]
     latents: Tensor
@@ -48,7 +51,7 @@ class Step(samplers.Step):
         """The pictures as they stand: after the last step, the finished ones."""
         images = self.decode(self.x)
         for image, recipe in zip(images, self.recipes, strict=True):
-            image.info[CHUNK] = render(recipe)
+            attach(recipe, image)
         return Output(images, self.x)
 
 
