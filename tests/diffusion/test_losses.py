@@ -80,7 +80,7 @@ def test_a_batch_covers_its_distribution_evenly() -> None:
 @pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (-1.2, 1.2)])
 def test_logit_normal(mean: float, std: float) -> None:
     """On a flow the logit of t is normal; on EDM the logarithm of σ is."""
-    u = torch.rand(5000, dtype=torch.float64, generator=torch.manual_seed(0))
+    u = torch.rand(5000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     flow = sample_times(Process.flow(), u, "logit_normal", mean, std)
     edm = sample_times(Process.edm(), u, "logit_normal", mean, std)
     for found in (flow.logit(), edm.log()):

@@ -146,7 +146,7 @@ def test_stochastic_samplers_have_the_datas_distribution(name: str) -> None:
         return 0.6 * norm(-1.0, 0.6).cdf(x) + 0.4 * norm(1.2, 0.4).cdf(x)
 
     def distance(strength: float) -> float:
-        generator = torch.manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
 
         def rng(x: Tensor) -> Tensor:
             return strength * torch.randn(x.shape, dtype=x.dtype, generator=generator)
@@ -168,7 +168,7 @@ def test_consistency_sampling_of_a_consistency_function() -> None:
         alpha, sigma = process.alpha(t), process.sigma(t)
         return mean + std * (x - alpha * mean) / (alpha**2 * std**2 + sigma**2).sqrt()
 
-    generator = torch.manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
 
     def rng(x: Tensor) -> Tensor:
         return torch.randn(x.shape, dtype=x.dtype, generator=generator)

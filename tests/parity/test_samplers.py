@@ -24,9 +24,11 @@ from mezzotint.diffusion.samplers import SAMPLERS
 
 TOLERANCE = 1e-9
 SHAPE = (3, 1, 2, 2)
-DRAWS = torch.randn(64, *SHAPE, dtype=torch.float64, generator=torch.manual_seed(0))
+DRAWS = torch.randn(64, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 MIXTURE = GaussianMixture(
-    means=torch.randn(4, *SHAPE[1:], dtype=torch.float64, generator=torch.manual_seed(1)),
+    means=torch.randn(
+        4, *SHAPE[1:], dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    ),
     stds=torch.tensor([0.2, 0.5, 0.3, 0.1], dtype=torch.float64),
     weights=torch.tensor([0.1, 0.4, 0.3, 0.2], dtype=torch.float64),
 )
@@ -97,14 +99,18 @@ def apart(a: list[Tensor], b: list[Tensor]) -> float:
 
 
 def brownian() -> Callable[[Tensor, Tensor], Tensor]:
-    """Noise for both stages of DPM-Solver++ (SDE) from the draws that ours combines."""
+    """A Brownian motion in σ/α for both stages of DPM-Solver++ (SDE), from the draws ours uses."""
     calls = iter(range(len(DRAWS)))
+    middle = torch.tensor(0.0)
 
     def draw(level: Tensor, after: Tensor) -> Tensor:
+        nonlocal middle
         k = next(calls)
-        kappa = math.sqrt(after / level)
-        first_half = k % 2 == 0
-        return DRAWS[k] if first_half else (kappa * DRAWS[k - 1] + DRAWS[k]) / math.hypot(1, kappa)
+        if k % 2 == 0:
+            middle = after
+            return DRAWS[k]
+        first, second = (level - middle).sqrt() * DRAWS[k - 1], (middle - after).sqrt() * DRAWS[k]
+        return (first + second) / (level - after).sqrt()
 
     return draw
 

@@ -89,8 +89,9 @@ def dpmpp_sde(
 ) -> Iterator[Step]:
     """DPM-Solver++ (SDE): 2S on the reverse SDE, noise in both stages (k-diffusion).
 
-    One Brownian path drives both: the noise of the first half decays by κ = e^(−h/2) on its way
-    through the second half, and joins the second half's own.
+    One Brownian motion in σ/α drives both, so that the whole step's noise knows its first half's:
+    with independent ones the sampler would be of first order. From s to the middle, σ/α falls by
+    κ = e^(−h/2), and once more from there to t, and each half has its share in what it falls by.
     """
     path = points(process, times)
     for i, (s, t) in enumerate(pairwise(path)):
@@ -102,7 +103,7 @@ def dpmpp_sde(
             x0 = denoise(move(x, x0, s, middle, up) + up * z, middle.t)
             if eta:
                 kappa = middle.ratio / s.ratio
-                z = (kappa * z + rng(x)) / math.hypot(1, kappa)
+                z = (z + math.sqrt(kappa) * rng(x)) / math.sqrt(1 + kappa)
         up = ancestral(s, t, eta)
         x = move(x, x0, s, t, up) + up * z
         yield Step(i, len(path) - 1, float(t.t), x, x0)
