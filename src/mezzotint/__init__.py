@@ -1,5 +1,6 @@
 """Mezzotint: latent diffusion in PyTorch, from the forward-process equation to a service."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "Output", "Pipeline", "Step", "load"]
+
+# torch's threads spin while they wait for each other; on cores that are busy with something else
+# that takes ten times as long as the work. So many turns cost an idle machine nothing.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOMES = {
     "InputError": "mezzotint.errors",

@@ -42,8 +42,6 @@ def main() -> None:
     Exit status: 0, done; 2, bad input, said in one line on stderr; 130, stopped by Ctrl-C.
     """
     warnings.showwarning = _say_warning
-    # torch's threads spin while they wait, and on busy cores that costs many times the work
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status = app(standalone_mode=False)
         sys.stdout.flush()
