@@ -20,10 +20,11 @@ REPORT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 WARM = f"""
 import json, resource, sys, time
-import torch
 import mezzotint as mz
 
 pipe = mz.load(device="cpu")
+import torch
+
 times = []
 for seed in range(6):
     start = time.perf_counter()
