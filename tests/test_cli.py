@@ -254,12 +254,15 @@ def test_a_reader_that_leaves_is_no_error():
 
 @needs_weights
 def test_the_embedded_model_draws_without_a_network(tmp_path):
-    blocked = "import network, pytest; network.block(pytest.MonkeyPatch()); "
-    command = [sys.executable, "-c", blocked + "from mezzotint.cli import main; main()"]
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import network, pytest; network.block(pytest.MonkeyPatch())\n"
+        "from mezzotint.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code]
     ran = subprocess.run(
         [*command, "generate", FOX, "--seed", "7", "-o", "fox.png"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
         capture_output=True,
         text=True,
         check=False,
