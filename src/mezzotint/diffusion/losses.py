@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Normal
 from torch.nn import functional as F
 
-from mezzotint.diffusion.prediction import Prediction, Scalar, target
+from mezzotint.diffusion.prediction import PREDICTIONS, Prediction, Scalar, target
 from mezzotint.diffusion.process import Process
 from mezzotint.errors import InputError, unknown
 
@@ -84,7 +84,7 @@ def denoising_loss(
         case "none":
             pass
         case "min_snr":
-            loss = loss * min_snr(prediction, alpha, sigma, gamma)
+            loss = loss * min_snr(prediction, alpha, sigma, gamma).to(loss)
         case _:
             raise unknown("loss weighting", weighting, get_args(Weighting))
     if direction:
@@ -111,3 +111,5 @@ def min_snr(prediction: Prediction, alpha: Scalar, sigma: Scalar, gamma: float =
             return torch.minimum(signal, gamma * noise) / (signal + noise).square()
         case "flow":
             return torch.minimum(signal, gamma * noise) / (alpha + sigma).square()
+        case _:
+            raise unknown("prediction", prediction, PREDICTIONS)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ class Process:
         """x_t = α(t)·x₀ + σ(t)·ε for ``x0`` and ``eps`` (b, …) at ``t`` () or (b,)."""
         return per_sample(self.alpha(t), x0) * x0 + per_sample(self.sigma(t), x0) * eps
 
-    @property
+    @cached_property
     def erases(self) -> bool:
         """Whether ``t_noise`` leaves next to nothing of the data: α/σ below a thousandth."""
         return self.snr(torch.tensor(self.t_noise, dtype=torch.float64)).item() < 1e-6

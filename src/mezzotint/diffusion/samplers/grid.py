@@ -78,11 +78,6 @@ def points(process: Process, times: Tensor) -> list[Point]:
     return [_point(process, t, alpha.item(), sigma.item()) for t, alpha, sigma in curve]
 
 
-def between(process: Process, s: Point, t: Point) -> Point:
-    """The point half-way from s to t in λ."""
-    return at_ratio(process, math.sqrt(s.ratio * t.ratio))
-
-
 def at_ratio(process: Process, ratio: float) -> Point:
     """The point where σ/α is ``ratio``."""
     t = process.time_of(torch.tensor(ratio, dtype=torch.float64))
@@ -100,8 +95,13 @@ def move(x: Tensor, x0: Tensor, s: Point, t: Point, up: float = 0.0) -> Tensor:
     x_t = α_t·x̂₀ + √(σ_t² − up²)·ε̂ (+ up·z), with ε̂ = (x − α_s·x̂₀)/σ_s: DDIM (Song et al.
     2010.02502, eq. 12), and for up = 0 the exact solution of the ODE for a constant x̂₀.
     """
-    keep = math.sqrt(max(t.sigma**2 - up**2, 0.0)) / s.sigma
+    keep = kept(t, up) / s.sigma
     return keep * x + (t.alpha - keep * s.alpha) * x0
+
+
+def kept(t: Point, up: float) -> float:
+    """The standard deviation of the noise at t that is not fresh: √(σ_t² − up²)."""
+    return math.sqrt(max(t.sigma**2 - up**2, 0.0))
 
 
 def slope(x: Tensor, x0: Tensor, s: Point) -> Tensor:

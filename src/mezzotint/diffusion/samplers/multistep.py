@@ -120,12 +120,13 @@ def dpmpp_3m_sde(
         x = move(x, x0, s, t, up)
         if len(past) > 1 and t.sigma:
             h = t.lam - s.lam
-            phi2 = math.expm1(-(1 + eta) * h) / ((1 + eta) * h) + 1
-            phi3 = phi2 / ((1 + eta) * h) - 0.5
-            r = [(a - b) / h for (a, _), (b, _) in pairwise(past)]
-            d = [(a - b) / r_k for (_, a), (_, b), r_k in zip(past, past[1:], r, strict=False)]
+            H = (1 + eta) * h
+            phi2 = math.expm1(-H) / H + 1
+            phi3 = phi2 / H - 0.5
+            r = [(lam - older) / h for (lam, _), (older, _) in pairwise(past)]
+            d = [(D - older) / r[k] for k, ((_, D), (_, older)) in enumerate(pairwise(past))]
             curve = (d[0] - d[1]) / (r[0] + r[1]) if len(d) > 1 else 0.0
-            x = x + t.alpha * (phi2 * d[0] + (r[0] * phi2 - phi3) * curve)
+            x = x + t.alpha * (phi2 * (d[0] + r[0] * curve) - phi3 * curve)
         if up:
             x = x + up * rng(x)
         yield Step(i, len(path) - 1, float(t.t), x, x0)
@@ -145,7 +146,7 @@ def unipc(
     used = 0
     for i, (s, t) in enumerate(pairwise(path)):
         x0 = denoise(x, s.t)
-        past = [(s.lam, x0), *past]
+        past = [(s.lam, x0), *past[:order]]
         if i > 0:
             x = move(start, _over(before, s, past[: used + 1]), before, s)
         before, start = s, x

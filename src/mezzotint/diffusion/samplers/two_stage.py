@@ -14,8 +14,8 @@ from mezzotint.diffusion.samplers.grid import (
     ancestral,
     at_level,
     at_ratio,
-    between,
     follow,
+    kept,
     move,
     points,
     slope,
@@ -41,7 +41,7 @@ def heun(
 def dpm2(
     denoise: Denoiser, x: Tensor, times: Tensor, process: Process, rng: Noise
 ) -> Iterator[Step]:
-    """The slope at the geometric mean of both levels (DPM-Solver-2, Lu et al. 2206.00927)."""
+    """The slope at the geometric mean of both levels (k-diffusion, after Lu et al. 2206.00927)."""
     return dpm2_ancestral(denoise, x, times, process, rng, eta=0.0)
 
 
@@ -53,7 +53,7 @@ def dpm2_ancestral(
     for i, (s, t) in enumerate(pairwise(path)):
         x0 = denoise(x, s.t)
         up = ancestral(s, t, eta)
-        down = at_ratio(process, math.sqrt(max(t.sigma**2 - up**2, 0.0)) / t.alpha) if up else t
+        down = at_ratio(process, kept(t, up) / t.alpha) if up else t
         d = slope(x, x0, s)
         if down.sigma:
             middle = at_level(process, math.sqrt(s.level * down.level))
@@ -74,9 +74,9 @@ def dpmpp_2s_ancestral(
     for i, (s, t) in enumerate(pairwise(path)):
         x0 = denoise(x, s.t)
         up = ancestral(s, t, eta)
-        down = math.sqrt(max(t.sigma**2 - up**2, 0.0)) / t.alpha
-        if 0 < down * s.ratio < math.inf:
-            middle = at_ratio(process, math.sqrt(down * s.ratio))
+        down = kept(t, up) / t.alpha
+        if 0 < s.ratio * down < math.inf:
+            middle = at_ratio(process, math.sqrt(s.ratio * down))
             x0 = denoise(move(x, x0, s, middle), middle.t)
         x = move(x, x0, s, t, up)
         if up:
@@ -97,8 +97,8 @@ def dpmpp_sde(
     for i, (s, t) in enumerate(pairwise(path)):
         x0 = denoise(x, s.t)
         z = rng(x) if t.sigma and eta else 0.0
-        if 0 < t.ratio * s.ratio < math.inf:
-            middle = between(process, s, t)
+        if 0 < s.ratio * t.ratio < math.inf:
+            middle = at_ratio(process, math.sqrt(s.ratio * t.ratio))
             up = ancestral(s, middle, eta)
             x0 = denoise(move(x, x0, s, middle, up) + up * z, middle.t)
             if eta:
