@@ -29,9 +29,11 @@ def recipes(tiny_run) -> dict[str, dict]:
 
 SCRIPT = """
 import json, sys
+from mezzotint.training.process_group import joined
 from mezzotint.training.run import run
-for name, fields in json.loads(sys.argv[3]).items():
-    run(name, sys.argv[1], sys.argv[2] + "/" + name, **fields)
+with joined():  # torch cannot join a second group through the same store
+    for name, fields in json.loads(sys.argv[3]).items():
+        run(name, sys.argv[1], sys.argv[2] + "/" + name, **fields)
 """
 
 
@@ -47,12 +49,12 @@ def by_two(pictures, tiny_run, tmp_path_factory) -> Path:
     script.write_text(SCRIPT)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     arguments = [str(script), str(pictures), str(home), json.dumps(recipes(tiny_run))]
-    subprocess.run(
-        [*launcher, *arguments],
-        check=True,
-        timeout=120,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([*launcher, *arguments], env=environment) as process:
+        try:
+            assert process.wait(180) == 0
+        finally:
+            process.terminate()  # takes its processes along, which a kill does not
     return home
 
 

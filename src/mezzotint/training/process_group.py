@@ -61,15 +61,18 @@ class Group:
 
 @contextmanager
 def joined() -> Generator[Group]:
-    """Join the process group that ``torchrun`` describes, if it does, and leave it at the end."""
+    """Join the process group that ``torchrun`` describes, if it does, and leave it at the end.
+
+    Inside another such block it is the same group.
+    """
     rank, size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    device = _device(int(os.environ.get("LOCAL_RANK", 0)))
-    if size == 1:
-        yield Group(0, 1, device)
+    group = Group(rank, size, _device(int(os.environ.get("LOCAL_RANK", 0))))
+    if size == 1 or dist.is_initialized():
+        yield group
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if group.device.type == "cuda" else "gloo")
     try:
-        yield Group(rank, size, device)
+        yield group
     finally:
         dist.destroy_process_group()
 
