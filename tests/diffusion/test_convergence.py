@@ -117,3 +117,23 @@ def test_weights_are_integrals() -> None:
             return math.exp(u) * math.prod((u - node) / (nodes[j] - node) for node in others)
 
         assert weight == pytest.approx(quad(basis, 0.4, -1.1)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_a_line_is_followed_exactly_by_3m_sde(eta: float) -> None:
+    """For x̂₀ = 2 + 3λ the mean of the reverse SDE is known; all steps but the first take it."""
+    process, rate = Process.scaled_linear(), 1 + eta
+    grid = smooth_grid(process, 8)
+    lam, alpha, sigma = process.lam(grid), process.alpha(grid), process.sigma(grid)
+
+    def line(x: Tensor, t: Tensor) -> Tensor:
+        return (2 + 3 * process.lam(t)).expand_as(x)
+
+    steps = SAMPLERS["dpmpp_3m_sde"](line, noise(1, 2), grid, process, torch.zeros_like, eta=eta)
+    xs = [step.x for step in steps]
+    for i in range(1, 8):
+        decay = (-eta * (lam[i + 1] - lam[i])).exp()
+        forgotten = (-rate * (lam[i + 1] - lam[i])).exp()
+        followed = 2 + 3 * (lam[i + 1] - 1 / rate) - forgotten * (2 + 3 * (lam[i] - 1 / rate))
+        expected = sigma[i + 1] / sigma[i] * decay * xs[i - 1] + alpha[i + 1] * followed
+        assert torch.allclose(xs[i], expected, atol=1e-10)

@@ -69,7 +69,8 @@ def karras(process: Process, n: int, rho: float = 7.0) -> Tensor:
 def exponential(process: Process, n: int) -> Tensor:
     """Even in ln(σ/α), the λ of DPM-Solver (Lu et al. 2206.00927)."""
     most, least = _ratios(process)
-    return _at(process, torch.linspace(math.log(most), math.log(least), n).double().exp())
+    ends = math.log(most), math.log(least)
+    return _at(process, torch.linspace(*ends, n, dtype=torch.float64).exp())
 
 
 def beta(process: Process, n: int, a: float = 0.6, b: float = 0.6) -> Tensor:
