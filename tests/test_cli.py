@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -285,10 +286,9 @@ def test_sigint_ends_the_command_with_130(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    try:
-        process.wait(5)  # long enough to be among the steps
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(4)  # long enough to be among the steps
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err

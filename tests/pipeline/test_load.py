@@ -103,6 +103,6 @@ def test_a_damaged_file_is_refused_by_name(folder: Path, tmp_path: Path, file: s
 @needs_weights
 def test_the_embedded_model_is_loaded_by_default():
     pipe = mz.load()
-    assert pipe.source == ""
+    assert pipe.source == "storybook"
     one, two = (pipe.generate(FOX, seed=1, steps=4) for _ in range(2))
     assert np.array_equal(np.asarray(one.images[0]), np.asarray(two.images[0]))

@@ -15,7 +15,7 @@ def generate(
     ] = Path("mezzotint.png"),
     negative: Annotated[str, Option(help="What the picture should not show.")] = "",
     model: Annotated[
-        str | None, Option(help="A folder of weights.", show_default="the embedded model")
+        str | None, Option(help="A folder of weights.", show_default="the embedded storybook")
     ] = None,
     steps: Annotated[
         int | None, Option(help="Denoising steps.", show_default="the model's")
@@ -50,8 +50,7 @@ def generate(
     from mezzotint.files import write_whole
     from mezzotint.pipeline.metadata import png
 
-    pipe = mz.load(model)
-    steps_to_picture = pipe.stream(
+    stream = mz.load(model).stream(
         prompt,
         negative=negative,
         steps=steps,
@@ -63,7 +62,7 @@ def generate(
         sampler=sampler,
         spacing=spacing,
     )
-    *_, last = step_bar(steps_to_picture)
+    *_, last = step_bar(stream)
     for path, image in zip(paths, last.output().images, strict=True):
         write_whole(path, png(image))
         print(path)

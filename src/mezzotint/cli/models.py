@@ -5,14 +5,13 @@ def models() -> None:
     """Tell about the embedded model, after checking that its files are sound."""
     import mezzotint as mz
 
-    model = mz.load(device="cpu").model
-    family = model.family
+    pipe = mz.load(device="cpu")
+    model, family = pipe.model, pipe.model.family
     networks = (model.network, model.autoencoder, model.text)
     parameters = sum(weight.numel() for network in networks for weight in network.parameters())
     sides = f"sides from {family.smallest} to {family.largest} in multiples of {family.multiple}"
     print(
-        "the embedded model, used without --model",
-        f"family      {family.name}",
+        f"{pipe.source}, embedded, used without --model",
         f"parameters  {parameters:,}",
         f"pictures    {family.size}x{family.size}; {sides}",
         f"defaults    {family.steps} steps, cfg {family.cfg:g}, {family.sampler}, {family.spacing}",

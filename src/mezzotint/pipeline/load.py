@@ -13,7 +13,7 @@ from mezzotint.families import storybook
 from mezzotint.families.base import Model
 from mezzotint.pipeline.pipeline import Pipeline
 
-EMBEDDED = Path(weights.__path__[0])
+EMBEDDED = {storybook.STORYBOOK.name: Path(weights.__path__[0])}
 FAMILIES = {storybook.STORYBOOK.name: storybook.load}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 ENGINES = {"auto": "eager", "eager": "eager"}
@@ -28,7 +28,7 @@ def load(
     """Load a model to draw with.
 
     Args:
-        source: a folder of weights; None is the embedded model.
+        source: a folder of weights, or the name of an embedded model; "storybook" by default.
         dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
         device: such as "cpu" or "cuda"; a GPU by default where there is one.
         engine: how networks are executed: "eager", which "auto" is as well for now.
@@ -39,9 +39,10 @@ def load(
     choose("engine", engine, ENGINES)
     number = choose("dtype", dtype or "fp32", DTYPES)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    path = EMBEDDED if source is None else Path(source)
+    name = str(source or storybook.STORYBOOK.name)
+    path = EMBEDDED.get(name, Path(name))
     model = choose("family", open_folder(path).family, FAMILIES)(path)
-    return Pipeline(_placed(model, place, number), "" if source is None else str(source))
+    return Pipeline(_placed(model, place, number), name)
 
 
 def _device(name: str) -> torch.device:

@@ -61,7 +61,7 @@ class Pipeline:
 
     Attributes:
         model: the networks, in the dtype and on the device that they run in.
-        source: what it was loaded from, as `mz.load` was given it; empty for the embedded model.
+        source: what it was loaded from, as `mz.load` was told.
     """
 
     model: Model
