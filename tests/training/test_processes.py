@@ -22,7 +22,10 @@ def recipes(tiny_run) -> dict[str, dict]:
         "vision": {"tower": tower, "size": 32, "patch": 8, "projection": 8},
     }
     return {
-        "autoencoder": {**common, "task": {**tiny_run["task"], "equivariance_share": 0.5}},
+        "autoencoder": {
+            **common,
+            "task": {**tiny_run["task"], "equivariance_share": 0.5, "whole_share": 0.5},
+        },
         "clip": {**common, "task": clip},
     }
 

@@ -9,10 +9,11 @@ from torch import nn
 
 from mezzotint.diffusion import Process
 from mezzotint.training.data.latents import LatentSet
+from mezzotint.training.data.pictures import Sets, finish, write_shard
 from mezzotint.training.data.tokens import encode
 from mezzotint.training.draw import Draw
 from mezzotint.training.presets import PRESETS
-from mezzotint.training.tasks.autoencoder import _transform, gradient_distance
+from mezzotint.training.tasks.autoencoder import AutoencoderTask, _transform, gradient_distance
 from mezzotint.training.tasks.clip import CLIPTask
 from mezzotint.training.tasks.denoiser import Captioned, DenoiserTask
 
@@ -55,6 +56,22 @@ def test_latent_and_picture_are_turned_and_scaled_alike():
 def ramp(side: int) -> torch.Tensor:
     across = (torch.arange(side) + 0.5) / side
     return (across + 3 * across[:, None]).expand(1, 1, side, side).clone()
+
+
+def test_windows_give_way_to_whole_pictures(tmp_path):
+    rows = np.random.default_rng(0).integers(0, 255, (16, 32, 32, 3), np.uint8)
+    write_shard(tmp_path, 0, rows, [[""]] * 16)
+    pictures = finish(tmp_path, {"size": 32, "count": 16, "single": 0})
+    preset = PRESETS["autoencoder"].task
+    params = replace(preset.params, channels=(16, 16), blocks=1, groups=1)
+    recipe = replace(preset, params=params, crop=16, whole_share=0.3)
+    task = AutoencoderTask(recipe, 0, 10, Sets(pictures, pictures), CPU)
+    shapes = [tuple(task.batch(draw(step))["images"].shape) for step in range(10)]
+    assert shapes == [(8, 16, 16, 3)] * 7 + [(2, 32, 32, 3)] * 3
+    whole = task.batch(draw(8))["images"].numpy()
+    assert all(any(np.array_equal(picture, row) for row in rows) for picture in whole)
+    loss, _ = task.loss(task.batch(draw(8)), draw(8))
+    assert loss.isfinite()
 
 
 # CLIP

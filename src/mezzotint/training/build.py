@@ -48,7 +48,7 @@ def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
 def _task(recipe: Recipe, folder: Path, sets: Sets, group: Group) -> Task:
     match recipe.task:
         case AutoencoderRecipe() as task:
-            return AutoencoderTask(task, recipe.seed, sets, group.device)
+            return AutoencoderTask(task, recipe.seed, recipe.steps, sets, group.device)
         case CLIPRecipe() as task:
             return _clip(recipe, task, folder, sets, group)
         case DenoiserRecipe() as task:

@@ -15,6 +15,7 @@ AUTOENCODER = Recipe(
     task=AutoencoderRecipe(
         params=STORYBOOK.autoencoder,
         crop=64,
+        whole_share=0.25,
         gradient_weight=1.0,
         kl_weight=1e-6,
         equivariance_share=0.25,

@@ -32,6 +32,9 @@ class AutoencoderRecipe:
     Attributes:
         params: the network.
         crop: pixels along a side of the random windows it is trained on.
+        whole_share: share of the steps, the last ones, that see whole pictures instead, fewer of
+            them for the same cost. Normalisation makes of a window something else than of a whole
+            picture, so a network that only ever saw windows is worse at pictures.
         gradient_weight: weight of the difference of image gradients.
         kl_weight: weight of the KL divergence.
         equivariance_share: share of the batches with the equivariance term.
@@ -39,6 +42,7 @@ class AutoencoderRecipe:
 
     params: AutoencoderParams
     crop: int
+    whole_share: float
     gradient_weight: float
     kl_weight: float
     equivariance_share: float
@@ -51,19 +55,24 @@ class AutoencoderTask:
         self,
         recipe: AutoencoderRecipe,
         seed: int,
+        steps: int,
         sets: Sets,
         device: torch.device,
     ) -> None:
         self.recipe, self.seed = recipe, seed
         self.pictures, self.held_out = sets.train, sets.held_out
         self.device = device
+        self.window_steps = steps - round(recipe.whole_share * steps)
         self.network = Autoencoder(recipe.params)
 
     def batch(self, draw: Draw) -> Batch:
-        """Windows ``images`` (b, crop, crop, 3) uint8."""
+        """``images`` uint8: windows (b, crop, crop, 3), or whole pictures and so many fewer."""
         size, crop = self.pictures.size, self.recipe.crop
         first = draw.step * draw.batch
         indices = visits(self.seed, len(self.pictures), first, draw.batch)[draw.rows]
+        if draw.step >= self.window_steps:
+            chosen = indices[:: max(1, size // crop) ** 2]
+            return {"images": torch.from_numpy(self.pictures.pictures(chosen))}
         corners = draw.integers("corners", [size - crop + 1] * 2)
         windows = self.pictures.crops(indices, corners[:, 0], corners[:, 1], crop)
         return {"images": torch.from_numpy(windows)}
@@ -74,7 +83,8 @@ class AutoencoderTask:
         images = to_tensor(batch["images"])
         mean, logvar = self.network.encode(images)
         mean, logvar = mean.float(), logvar.float()
-        z = sample_latents(mean, logvar, draw.normal("latent", *mean.shape[1:]))
+        noise = draw.normal("latent", *mean.shape[1:])
+        z = sample_latents(mean, logvar, noise[:: -(-len(noise) // len(mean))])
         if draw.coin("equivariance") < recipe.equivariance_share:
             z, images = _transform(z, images, draw)
         decoded = self.network.decode(z).float()
