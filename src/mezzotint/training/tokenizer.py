@@ -1,4 +1,4 @@
-"""A byte-pair vocabulary learned from the captions that a model will read (Sennrich et al. 2016)."""
+"""A byte-pair vocabulary, learned from captions (Sennrich et al. 2016)."""
 
 from collections.abc import Iterable
 
