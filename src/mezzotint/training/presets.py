@@ -82,16 +82,16 @@ DENOISER = replace(
     AUTOENCODER,
     name="denoiser",
     task=_DENOISER_TASK,
-    steps=4_000,
+    steps=6_400,
     batch=48,
     lr=5e-4,
     betas=(0.9, 0.99),
     warmup=200,
     decay_share=0.4,
     ema=0.998,
-    validate_every=500,
-    grid_every=500,
-    save_every=500,
+    validate_every=800,
+    grid_every=800,
+    save_every=400,
 )
 
 PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (AUTOENCODER, CLIP, DENOISER)}
