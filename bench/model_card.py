@@ -1,7 +1,7 @@
-"""Write docs/model-card.md from the runs that made the embedded model: `python bench/model_card.py`.
+"""Write docs/model-card.md from the runs that made the embedded model.
 
-The figures and curves come from the logs in runs/, the pictures from the weights in the package:
-every prompt below with the seeds 1 to 6, none left out.
+Run it as `python bench/model_card.py`. The figures and curves come from the logs in runs/, the
+pictures from the weights in the package: every prompt below with the seeds 1 to 6, none left out.
 """
 
 import argparse
@@ -148,7 +148,8 @@ for one drawn world with twenty million.
 
 All weights are stored as 8-bit rows (`mezzotint.checkpoints.packed`). The process is the
 {family.process.name} one, the network predicts {family.prediction}, and the defaults are
-{family.steps} steps of `{family.sampler}` on the `{family.spacing}` grid with guidance {family.cfg}.
+{family.steps} steps of `{family.sampler}` on the `{family.spacing}` grid with guidance
+{family.cfg}.
 
 ## Training
 

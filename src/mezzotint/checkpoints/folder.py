@@ -97,9 +97,7 @@ def load_complete(module: nn.Module, weights: dict[str, Tensor], source: str) ->
     faults = {
         "missing": sorted(expected.keys() - found.keys()),
         "unexpected": sorted(found.keys() - expected.keys()),
-        "mis-shaped": sorted(
-            n for n in expected.keys() & found.keys() if expected[n] != found[n]
-        ),
+        "mis-shaped": sorted(n for n in expected.keys() & found.keys() if expected[n] != found[n]),
     }
     if any(faults.values()):
         lines = [f"{len(v)} {k} ({', '.join(v[:3])}…)" for k, v in faults.items() if v]
