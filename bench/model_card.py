@@ -168,8 +168,8 @@ model was used beyond the open Fluent emoji art that scenes are composed of.
 
 To train it again: `mezzotint train storybook`. A run is a function of its recipe, so on one machine
 two such trainings give the same bits. This version is not quite what the recipe gives: its
-autoencoder was trained on windows alone for 7,000 steps, until the rate was 0, and only then was the
-recipe's last quarter, on whole pictures, put into it and run.
+autoencoder was trained on windows alone for 7,000 steps, until the rate was 0, and only then was
+the recipe's last quarter, on whole pictures, put into it and run.
 
 ## What it draws
 
