@@ -21,6 +21,16 @@ from mezzotint.training.tasks.denoiser import DenoiserRecipe
 N = TypeVar("N", bound=nn.Module)
 
 
+def check_parts(home: Path, recipe: DenoiserRecipe) -> None:
+    """See that the runs that a denoiser stands on are finished.
+
+    Raises:
+        InputError: one of them is not.
+    """
+    read_export(home / recipe.autoencoder_run, "autoencoder.safetensors")
+    read_export(home / recipe.clip_run, "text.safetensors")
+
+
 def read_autoencoder(home: Path, recipe: DenoiserRecipe) -> Autoencoder:
     """The autoencoder that a run in ``home`` exported.
 

@@ -8,7 +8,7 @@ from torch import nn
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIP
 from mezzotint.models.unet import UNet
-from mezzotint.training.assemble import read_autoencoder, with_text
+from mezzotint.training.assemble import check_parts, read_autoencoder, with_text
 from mezzotint.training.data.latents import LatentSet, picture_latents
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
@@ -34,6 +34,8 @@ def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
     Raises:
         InputError: the data cannot be used, or a run that this one stands on is not finished.
     """
+    if isinstance(recipe.task, DenoiserRecipe):
+        check_parts(folder.parent, recipe.task)
     sets = group.leader_first(
         lambda: open_pictures(recipe.pictures, source, folder.parent / "data")
     )

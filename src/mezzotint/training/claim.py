@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,32 +15,47 @@ from mezzotint.training.recipe import Recipe
 CHANGEABLE = {"log_every", "validate_every", "grid_every", "save_every", "save_minutes"}
 
 
-def claim(folder: Path, recipe: Recipe, source: Path | None) -> None:
-    """Write ``recipe.json``, or check that the run in ``folder`` was begun with this recipe.
+@contextmanager
+def claimed(folder: Path, recipe: Recipe, source: Path | None) -> Generator[None]:
+    """Give ``folder`` to ``recipe`` at the end of the block, in which the run is made ready.
+
+    A run that could not begin leaves no ``recipe.json``, so its recipe and data can be mended.
 
     Raises:
-        InputError: it was begun with another one, which the message tells apart.
+        InputError: a run was begun there with another recipe, which the message tells apart, or
+            the folder cannot be written.
     """
     about = {**dataclasses.asdict(recipe), "source": str(source.resolve()) if source else "world"}
     text = json.dumps(about, indent=2)
-    file = folder / "recipe.json"
+    file, made = folder / "recipe.json", not folder.exists()
     if file.exists():
-        try:
-            begun = json.loads(file.read_text())
-        except ValueError as error:
-            raise InputError(f"{file} is not a recipe: {error}") from error
-        for name, was, now in _differences("", begun, json.loads(text)):
-            if name not in CHANGEABLE:
-                raise InputError(
-                    f"{folder} was begun with {name} = {was!r}, and this recipe has {now!r}: "
-                    "choose another folder, or give the recipe it was begun with"
-                )
-        return
+        _refuse_another(file, json.loads(text))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from error
-    write_whole(file, text.encode() + b"\n")
+    try:
+        yield
+    except BaseException:
+        if made:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+        raise
+    if not file.exists():
+        write_whole(file, text.encode() + b"\n")
+
+
+def _refuse_another(file: Path, recipe: dict[str, Any]) -> None:
+    try:
+        begun = json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(f"{file} is not a recipe: {error}") from error
+    for name, was, now in _differences("", begun, recipe):
+        if name not in CHANGEABLE:
+            raise InputError(
+                f"{file.parent} was begun with {name} = {was!r}, and this recipe has {now!r}: "
+                "choose another folder, or give the recipe it was begun with"
+            )
 
 
 def _differences(name: str, was: Any, now: Any) -> list[tuple[str, Any, Any]]:
