@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from mezzotint.errors import InputError, choose, unknown
+from mezzotint.training.limits import check
 from mezzotint.training.presets import CHAINS, RECIPES
 from mezzotint.training.recipe import Recipe
 
@@ -16,13 +17,15 @@ def resolve(recipe: str | Path, overrides: dict[str, Any]) -> Recipe:
     """The preset of this name or the recipe in this TOML file, with fields replaced.
 
     Raises:
-        InputError: no such preset or file, no such field, or a value of the wrong type.
+        InputError: no such preset or file, no such field, or a value that it cannot have.
     """
     path = Path(recipe)
     chosen = _from_toml(path) if path.suffix == ".toml" else RECIPES.get(str(recipe))
     if chosen is None:
         raise unknown("recipe", str(recipe), [*CHAINS, *RECIPES])
-    return _replaced(chosen, overrides, f"recipe {chosen.name!r}")
+    resolved = _replaced(chosen, overrides, f"recipe {chosen.name!r}")
+    check(resolved)
+    return resolved
 
 
 def _from_toml(path: Path) -> Recipe:

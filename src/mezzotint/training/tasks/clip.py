@@ -20,7 +20,7 @@ from mezzotint.training.exports import write_network
 from mezzotint.training.images import mosaic, to_tensor
 from mezzotint.training.process_group import gathered
 from mezzotint.training.task import Batch, Metrics
-from mezzotint.training.tokenizer import train_tokenizer
+from mezzotint.training.tokenizer import END, train_tokenizer
 
 RIVALS = 256  # held-out pictures that a caption has to tell apart
 READ = 200_000  # captions that the vocabulary is learned from
@@ -47,13 +47,8 @@ class CLIPTask:
         tokenizer: Tokenizer,
         device: torch.device,
     ) -> None:
-        pictures, held_out = sets.train, sets.held_out
-        if pictures.size != recipe.vision.size:
-            raise InputError(
-                f"pictures of {pictures.size} pixels: this image tower takes {recipe.vision.size}"
-            )
         self.recipe, self.seed, self.device = recipe, seed, device
-        self.pictures, self.held_out = pictures, held_out
+        self.pictures, self.held_out = sets.train, sets.held_out
         self.tokenizer = tokenizer
         self.tokens, self.held_out_tokens = tokens
         self.network = CLIP(recipe.text, recipe.vision)
@@ -112,11 +107,18 @@ def run_tokenizer(folder: Path, text: CLIPTextParams, pictures: PictureSet) -> T
     """The tokenizer of the run in ``folder``, learned from the captions when the run begins.
 
     Raises:
-        InputError: the captions have another end token or vocabulary than the tower expects.
+        InputError: the tower has another end token, or too small a vocabulary.
     """
     file = folder / "tokenizer.json"
     if not file.exists():
         captions = [wording for wordings in pictures.captions for wording in wordings][:READ]
         learned = train_tokenizer(captions, text.vocabulary, text.length)
         write_whole(file, learned.to_str().encode())
-    return Tokenizer.from_str(file.read_text())
+    tokenizer = Tokenizer.from_str(file.read_text())
+    size, end = tokenizer.get_vocab_size(), tokenizer.token_to_id(END)
+    if size > text.vocabulary or end != text.end_token:
+        raise InputError(
+            f"task.text has a vocabulary of {text.vocabulary} and end_token {text.end_token}: "
+            f"{file} needs {size} and {end}"
+        )
+    return tokenizer

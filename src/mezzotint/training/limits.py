@@ -1,0 +1,72 @@
+"""Numbers that make no run are refused before it begins."""
+
+import math
+from dataclasses import fields, is_dataclass
+from typing import Any, cast
+
+from mezzotint.errors import InputError
+from mezzotint.families.storybook import STORYBOOK
+from mezzotint.training.recipe import Recipe
+from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
+from mezzotint.training.tasks.clip import CLIPRecipe
+from mezzotint.training.tasks.denoiser import DenoiserRecipe
+
+ONE_OR_MORE = {
+    *("steps", "batch", "log_every", "validate_every", "grid_every", "save_every"),
+    *("pictures.size", "pictures.scenes", "pictures.wordings", "pictures.held_out", "task.crop"),
+}
+SHARES = {
+    *("decay_share", "ema", "task.whole_share", "task.equivariance_share"),
+    *("task.caption_dropout", "task.single_share"),
+}
+ANY = {"task.times_mean"}  # all others are zero or more
+
+
+def check(recipe: Recipe) -> None:
+    """See that a recipe's numbers are in their ranges and fit each other.
+
+    Raises:
+        InputError: one is not, or does not; the message names it.
+    """
+    what = f"recipe {recipe.name!r}"
+    for name, value in _numbers("", recipe):
+        low, high = int(name in ONE_OR_MORE), 1 if name in SHARES else math.inf
+        if not math.isfinite(value) or (name not in ANY and not low <= value <= high):
+            right = f"from {low} to {high}" if name in SHARES else f"of {low} or more"
+            raise InputError(f"{what}: {name} {value}: give a number {right}")
+    if max(recipe.betas) >= 1:
+        raise InputError(f"{what}: betas {list(recipe.betas)}: give numbers below 1")
+    size, scenes, single = recipe.pictures.size, recipe.pictures.scenes, recipe.pictures.single
+    if single > scenes:
+        raise InputError(f"{what}: pictures.single {single}: there are {scenes} scenes in all")
+    match recipe.task:
+        case AutoencoderRecipe(params=params, crop=crop):
+            _check_multiple(f"{what}: pictures.size", size, params.factor)
+            _check_multiple(f"{what}: task.crop", crop, params.factor)
+            if crop > size:
+                raise InputError(f"{what}: task.crop {crop}: pictures.size is only {size}")
+        case CLIPRecipe(vision=vision):
+            if size != vision.size:
+                raise InputError(f"{what}: pictures.size {size}: task.vision takes {vision.size}")
+        case DenoiserRecipe(prompts=prompts):
+            _check_multiple(f"{what}: pictures.size", size, STORYBOOK.multiple)
+            if not prompts:
+                raise InputError(f"{what}: task.prompts is empty: give one or more")
+
+
+def _check_multiple(name: str, side: int, multiple: int) -> None:
+    if side % multiple:
+        raise InputError(f"{name} {side}: give a multiple of {multiple}")
+
+
+def _numbers(name: str, value: Any) -> list[tuple[str, float]]:
+    """Every number of a recipe, by dotted name."""
+    if is_dataclass(value):
+        return [
+            number
+            for field in fields(value)
+            for number in _numbers(f"{name}.{field.name}".lstrip("."), getattr(value, field.name))
+        ]
+    if isinstance(value, tuple):
+        return [number for part in cast("tuple[Any]", value) for number in _numbers(name, part)]
+    return [(name, value)] if type(value) in (int, float) else []
