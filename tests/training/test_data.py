@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from PIL import Image
 
 from mezzotint.errors import InputError
+from mezzotint.families.storybook import STORYBOOK
 from mezzotint.training.data import pictures as pictures_module
 from mezzotint.training.data import scenes as scenes_module
 from mezzotint.training.data.folder import folder_pictures
@@ -15,6 +17,7 @@ from mezzotint.training.data.scenes import HELD_OUT_SEEDS, SceneSet, held_out, s
 from mezzotint.training.data.tokens import caption_tokens
 from mezzotint.training.images import to_tensor
 from mezzotint.training.process_group import Group
+from mezzotint.training.tasks.clip import run_tokenizer
 from mezzotint.training.tokenizer import train_tokenizer
 
 ALONE = Group(0, 1, torch.device("cpu"))
@@ -79,6 +82,19 @@ def test_broken_pictures_are_skipped_counted_and_named(pictures, tmp_path):
     assert "cut.png" in said[0]
 
 
+def test_what_is_no_file_is_broken_too(tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    Image.new("RGB", (16, 16)).save(folder / "whole.png")
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    (folder / "inner.png").mkdir()
+    (folder / "whole.txt").mkdir()
+    said: list[str] = []
+    train, _ = folder_pictures(tmp_path / "data", folder, 16, 1, said.append)
+    assert train.captions == [[""]]
+    assert "skipped 2 of 3" in said[0]
+
+
 def test_odd_pictures_become_square_and_rgb(tmp_path):
     folder = tmp_path / "odd"
     folder.mkdir()
@@ -127,6 +143,9 @@ def test_an_unfinished_set_is_not_opened(tmp_path, small_shards):
     assert len(finish(tmp_path, {"size": 4, "count": 10, "single": 0})) == 10
 
 
+stopped: list["Now"] = []  # pools that were told to leave the rest of their jobs
+
+
 class Now:
     """Runs jobs at once, in this process."""
 
@@ -138,6 +157,10 @@ class Now:
 
     def __exit__(self, *_):
         pass
+
+    def shutdown(self, cancel_futures):
+        assert cancel_futures
+        stopped.append(self)
 
     def submit(self, work, *args):
         from concurrent.futures import Future
@@ -158,14 +181,18 @@ def test_scenes_are_drawn_once_and_go_on_where_they_stopped(tmp_path, small_shar
         rows = np.full((last - first, 4, 4, 3), shard, np.uint8)
         write_shard(folder, shard, rows, [[str(k)] for k in range(first, last)])
 
+    stopped.clear()
     monkeypatch.setattr(scenes_module, "_draw_shard", draw)
     monkeypatch.setattr(scenes_module, "_fetch_art", quiet)
     monkeypatch.setattr(scenes_module, "ProcessPoolExecutor", Now)
     scenes = SceneSet(4, 20, 10, 1, 0)
     with pytest.raises(KeyboardInterrupt):
         scene_pictures(tmp_path, scenes, quiet)
+    assert len(stopped) == 1
     drawn.append(-1)
-    made = scene_pictures(tmp_path, scenes, quiet)
+    said: list[tuple[str, int, int]] = []
+    made = scene_pictures(tmp_path, scenes, lambda *words: said.append(words))
+    assert said == [("scenes drawn", 20, 20)]
     assert drawn == [0, 1, -1, 2]
     assert (len(made), made.single, made.captions[19]) == (20, 10, ["19"])
     scene_pictures(tmp_path, scenes, quiet)
@@ -179,6 +206,15 @@ def test_no_scene_is_both_trained_on_and_held_out():
     assert apart.folder_name != scenes.folder_name
 
 
+def test_another_version_of_the_world_is_another_set(monkeypatch):
+    scenes = SceneSet(128, 1000, 0, 4, 0)
+    names = set()
+    for version in (1, 2, 3):
+        monkeypatch.setattr(scenes_module, "VERSION", version)
+        names.add(scenes.folder_name)
+    assert len(names) == 3
+
+
 def test_tokens_are_those_of_the_captions(pictures, tmp_path):
     train, _ = read(pictures, tmp_path)
     tokenizer = train_tokenizer([w for ws in train.captions for w in ws], 300, 24)
@@ -189,6 +225,17 @@ def test_tokens_are_those_of_the_captions(pictures, tmp_path):
     other = train_tokenizer(["red"], 270, 24)
     assert not np.array_equal(caption_tokens(train, other), tokens)
     assert np.array_equal(caption_tokens(train, tokenizer), tokens)
+
+
+def test_a_tower_that_does_not_fit_the_vocabulary_is_refused(pictures, tmp_path):
+    train, _ = read(pictures, tmp_path)
+    text = replace(STORYBOOK.text, vocabulary=300, length=24)
+    tokenizer = run_tokenizer(tmp_path, text, train)
+    assert tokenizer.get_vocab_size() == 300
+    with pytest.raises(InputError, match=r"task.text has a vocabulary of 200 .* needs 300 and 1"):
+        run_tokenizer(tmp_path, replace(text, vocabulary=200), train)
+    with pytest.raises(InputError, match=r"end_token 0: .* needs 300 and 1"):
+        run_tokenizer(tmp_path, replace(text, end_token=0), train)
 
 
 def test_latents_are_the_encoders_means(pictures, tmp_path, tiny_model, small_shards):

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+VERSION = 1
+"""Goes up with every change that gives a seed another scene, picture or caption: data sets on disk
+are drawn anew then, and the old ones stay what they are."""
+
 Stage = Literal["single", "mixed"]
 Density = Literal["dense", "short", "tags"]
 Size = Literal["small", "medium", "large"]

@@ -44,10 +44,14 @@ def folder_pictures(
 
 
 def _digest(files: list[Path], held_out: int) -> str:
-    texts = [text for file in files if (text := file.with_suffix(".txt")).exists()]
-    stats = [(str(file.resolve()), file.stat()) for file in files + texts]
-    stamps = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    texts = [file.with_suffix(".txt") for file in files]
+    stamps = [_stamp(file) for file in files + texts if file.exists()]
     return hashlib.blake2b(repr((stamps, held_out)).encode(), digest_size=4).hexdigest()
+
+
+def _stamp(file: Path) -> tuple[str, int, int]:
+    stat = file.stat()
+    return str(file.resolve()), stat.st_size, stat.st_mtime_ns
 
 
 def _read(files: list[Path], size: int) -> tuple[list[Pictures], list[list[str]], list[Path]]:
@@ -59,12 +63,12 @@ def _read(files: list[Path], size: int) -> tuple[list[Pictures], list[list[str]]
             with Image.open(file) as opened:
                 upright = ImageOps.exif_transpose(opened).convert("RGB")
             square = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
-            pictures.append(np.asarray(square))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             broken.append(file)
             continue
         text = file.with_suffix(".txt")
-        caption = text.read_text(errors="replace") if text.exists() else ""
+        caption = text.read_text(errors="replace") if text.is_file() else ""
+        pictures.append(np.asarray(square))
         captions.append([" ".join(caption.split())])
     return pictures, captions, broken
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -17,8 +18,10 @@ from mezzotint.training.data.pictures import (
     PictureSet,
     finish,
     missing_shards,
+    shards,
     write_shard,
 )
+from mezzotint.world import VERSION, caption, render, sample_scene
 
 DENSITIES = ("dense", "short", "tags")
 DENSITY_SHARES = (0.55, 0.30, 0.15)
@@ -45,9 +48,10 @@ class SceneSet:
 
     @property
     def folder_name(self) -> str:
-        """A name that differs between any two sets."""
+        """A name that differs between any two sets, and between versions of the world."""
         digest = blake2b(json.dumps(asdict(self)).encode(), digest_size=4).hexdigest()
-        return f"world-{self.size}px-{self.count}-{digest}"
+        world = "world" if VERSION == 1 else f"world{VERSION}"
+        return f"{world}-{self.size}px-{self.count}-{digest}"
 
 
 def held_out(scenes: SceneSet, count: int) -> SceneSet:
@@ -76,28 +80,34 @@ def scene_pictures(
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from error
     todo = missing_shards(folder, scenes.count)
+    there = len(shards(scenes.count)) - len(todo)
     _fetch_art()
     workers = min(os.cpu_count() or 1, max(1, len(todo)))
     # spawned, not forked: torch's threads do not survive a fork
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        jobs = [pool.submit(_draw_shard, folder, scenes, shard) for shard in todo]
-        for done, job in enumerate(as_completed(jobs), 1):
-            job.result()
-            progress("scenes drawn", min(scenes.count, done * SHARD), scenes.count)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c) as pool:
+        try:
+            jobs = [pool.submit(_draw_shard, folder, scenes, shard) for shard in todo]
+            for done, job in enumerate(as_completed(jobs), there + 1):
+                job.result()
+                progress("scenes drawn", min(scenes.count, done * SHARD), scenes.count)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or it would draw all the rest before it stops
+            raise
     return finish(folder, asdict(scenes))
+
+
+def _leave_ctrl_c() -> None:
+    """Leave Ctrl-C to the parent: a worker finishes its shard and is sent home."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _fetch_art() -> None:
     # once, here, rather than by every worker at the same moment
-    from mezzotint.world import render, sample_scene
-
     render(sample_scene(0), 32)
 
 
 def _draw_shard(folder: Path, scenes: SceneSet, shard: int) -> None:
-    from mezzotint.world import caption, render, sample_scene
-
     first, last = shard * SHARD, min((shard + 1) * SHARD, scenes.count)
     pictures = np.empty((last - first, scenes.size, scenes.size, 3), np.uint8)
     captions: list[list[str]] = []
