@@ -212,6 +212,15 @@ def test_validation_is_the_same_every_time(denoiser_task):
     assert np.mean(thirds) == pytest.approx(first["loss"], rel=1e-4)
 
 
+def test_two_held_out_pictures_are_enough(denoiser_task):
+    task = denoiser_task()
+    task.held_out = replace(task.held_out, count=2)
+    with torch.no_grad():
+        figures = task.validate()
+    assert {"loss", "loss_clean", "loss_middle"} == set(figures)
+    assert all(map(math.isfinite, figures.values()))
+
+
 def test_the_text_tower_is_frozen(denoiser_task):
     task = denoiser_task()
     task.loss(task.batch(draw(0)), draw(0))[0].backward()

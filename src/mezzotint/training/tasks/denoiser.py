@@ -106,15 +106,13 @@ class DenoiserTask:
             rows = {name: rows.to(device) for name, rows in batch.items()}
             losses.append(self._losses(rows, draw))
         # the times of a batch rise from row to row
-        thirds = [
-            torch.cat(third).mean()
-            for third in zip(*(x.tensor_split(3) for x in losses), strict=True)
-        ]
-        names = ("loss_clean", "loss_middle", "loss_noisy")
-        return {
-            "loss": torch.cat(losses).mean().item(),
-            **{name: third.item() for name, third in zip(names, thirds, strict=True)},
+        thirds = map(torch.cat, zip(*(x.tensor_split(3) for x in losses), strict=True))
+        parts = {
+            "loss": torch.cat(losses),
+            **dict(zip(("loss_clean", "loss_middle", "loss_noisy"), thirds, strict=True)),
         }
+        # fewer than three pictures do not fill all thirds
+        return {name: part.mean().item() for name, part in parts.items() if len(part)}
 
     def grid(self) -> Image.Image:
         """A picture for each of the recipe's prompts, as a user would get it."""
