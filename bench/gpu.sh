@@ -8,7 +8,8 @@
 #
 # What comes back, in $OUT: model.tar.NN (cat model.tar.* | tar x), each at most 16 MiB; the logs,
 # and the last sample grid. It needs src/ and the packages that it imports, but no network: set
-# MEZZOTINT_CACHE to a folder with the world's art, or RUNS to one with its data.
+# MEZZOTINT_CACHE to a folder with the world's art (its atlas-*.npz is enough, and spares resvg), or
+# RUNS to one with its data.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -61,24 +62,13 @@ for name in autoencoder clip denoiser; do
     [ "$status" -eq 0 ] || break
 done
 
-if [ "$status" -eq 0 ]; then
-    "$PYTHON" - "$RUNS" <<'PYTHON'
-import shutil
-import sys
-from pathlib import Path
-from mezzotint.training.assemble import pack
-from mezzotint.training.resolve import resolve
+rm -f "$OUT"/model.tar.* # of a run with more pieces than this one
+[ "$status" -ne 0 ] || tar -C "$RUNS/denoiser" -c model | split -b 16M -d - "$OUT/model.tar."
 
-runs = Path(sys.argv[1])
-recipe = resolve(runs / "denoiser.toml", {})
-pack(runs / "denoiser", recipe.task, recipe.pictures.size, runs / "model")
-PYTHON
-    tar -C "$RUNS" -c model | split -b 16M -d - "$OUT/model.tar."
-fi
-
-(cd "$RUNS" && tar -czf - ./*.toml ./*/log.jsonl ./*/recipe.json) >"$OUT/logs.tar.gz"
-grids=$(ls "$RUNS"/denoiser/grids/*.png 2>/dev/null || ls "$RUNS"/*/grids/*.png 2>/dev/null || true)
-[ -z "$grids" ] || cp "$(tail -n 1 <<<"$grids")" "$OUT/grid.png"
+shopt -s nullglob # a run may be stopped before it has written a line
+(cd "$RUNS" && tar -czf - ./*.toml ./*/recipe.json ./*/log.jsonl) >"$OUT/logs.tar.gz"
+grids=("$RUNS"/autoencoder/grids/*.png "$RUNS"/clip/grids/*.png "$RUNS"/denoiser/grids/*.png)
+[ "${#grids[@]}" -eq 0 ] || cp "${grids[-1]}" "$OUT/grid.png"
 
 case $status in
 0) echo "done in $((SECONDS / 60)) min: $(du -sh "$OUT" | cut -f1) in $OUT" ;;

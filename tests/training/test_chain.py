@@ -11,14 +11,14 @@ from mezzotint.training.presets import CHAINS, PRESETS
 from mezzotint.training.run import run
 
 
+CHANGED = {"steps": 2, "batch": 4, "validate_every": 2, "grid_every": 2}
+
+
 @pytest.fixture
 def short_chain(monkeypatch):
     """The smoke chain at two steps a run."""
     chain = CHAINS["smoke"]
-    runs = {
-        name: replace(recipe, steps=2, batch=4, validate_every=2, grid_every=2)
-        for name, recipe in chain.runs.items()
-    }
+    runs = {name: replace(recipe, **CHANGED) for name, recipe in chain.runs.items()}
     monkeypatch.setitem(run_module.CHAINS, "smoke", replace(chain, runs=runs))
 
 
@@ -33,20 +33,15 @@ def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp
     run("smoke", pictures, tmp_path)
     assert capsys.readouterr().err.count("done before") == 3
 
-
-def test_a_run_that_stands_on_another_says_which(pictures, tmp_path):
-    with pytest.raises(InputError, match=r"autoencoder has no export.*train that recipe"):
-        run("denoiser", pictures, tmp_path / "denoiser", pictures={"size": 64, "held_out": 2})
+    # a denoiser's run alone ends in the same model, inside its own folder
+    run("smoke-denoiser", pictures, tmp_path / "denoiser", **CHANGED)
+    alone = tmp_path / "denoiser" / "model" / "manifest.json"
+    assert alone.read_bytes() == (model / "manifest.json").read_bytes()
 
 
 def test_a_chain_takes_no_fields(tmp_path):
     with pytest.raises(InputError, match="chain smoke takes no fields"):
         run("smoke", None, tmp_path, steps=3)
-
-
-def test_pictures_of_another_size_than_the_tower_takes(pictures, tmp_path):
-    with pytest.raises(InputError, match="pictures of 32 pixels: this image tower takes 128"):
-        run("clip", pictures, tmp_path / "clip", pictures={"size": 32, "held_out": 2})
 
 
 def test_the_storybook_chain_is_the_presets():

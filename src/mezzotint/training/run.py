@@ -1,12 +1,13 @@
 """``mezzotint train``: from a recipe's name to a trained network in a folder."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from mezzotint.errors import InputError
 from mezzotint.training.assemble import pack
 from mezzotint.training.build import build
-from mezzotint.training.claim import claim
+from mezzotint.training.claim import claimed
 from mezzotint.training.journal import note
 from mezzotint.training.loop import train
 from mezzotint.training.presets import CHAINS, Chain
@@ -23,6 +24,8 @@ def run(
     **overrides: Any,
 ) -> Path:
     """Train a recipe and return the folder of the run; a run that was begun goes on.
+
+    A chain returns the folder of the model that it makes. A denoiser's run has one in ``model``.
 
     Args:
         recipe: a preset's name, a chain's, or a TOML file.
@@ -44,26 +47,27 @@ def run(
             return _run_chain(chain, source, Path(out or chain.home), group)
         chosen = resolve(recipe, overrides)
         folder = Path(out or Path("runs") / chosen.name)
-        _run_one(chosen, source, folder, group)
+        _run_one(chosen, source, folder, folder / "model", group)
         return folder
 
 
 def _run_chain(chain: Chain, source: Path | None, home: Path, group: Group) -> Path:
     """Train one recipe after the other; the model they make is in ``home/model``."""
     for name, recipe in chain.runs.items():
-        _run_one(recipe, source, home / name, group)
-        if group.leads and isinstance(recipe.task, DenoiserRecipe):
-            pack(home / name, recipe.task, recipe.pictures.size, home / "model")
-            note(f"the model is in {home / 'model'}")
+        _run_one(recipe, source, home / name, home / "model", group)
     return home / "model"
 
 
-def _run_one(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> None:
-    if group.leads:
-        claim(folder, recipe, source)
-    group.wait()
-    if (folder / "export").exists():
-        if group.leads:
-            note(f"{recipe.name}: done before, see {folder / 'export'}")
-        return
-    train(build(recipe, source, folder, group), recipe, folder, group)
+def _run_one(recipe: Recipe, source: Path | None, folder: Path, model: Path, group: Group) -> None:
+    """Train one recipe; a denoiser completes a model, which is written to ``model``."""
+    with claimed(folder, recipe, source) if group.leads else nullcontext():
+        group.wait()  # for the folder
+        done = (folder / "export").exists()
+        task = None if done else build(recipe, source, folder, group)
+    if task is not None:
+        train(task, recipe, folder, group)
+    elif group.leads:
+        note(f"{recipe.name}: done before, see {folder / 'export'}")
+    if group.leads and isinstance(recipe.task, DenoiserRecipe):
+        pack(folder, recipe.task, recipe.pictures.size, model)
+        note(f"the model is in {model}")
