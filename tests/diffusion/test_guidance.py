@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from mixture import double, noise
 from torch import Tensor
 
-from mezzotint.diffusion import Process
+from mezzotint.diffusion import Denoiser, Process
 from mezzotint.diffusion.guidance import apg, autoguidance, cfg, interval, pair, rescaled_cfg
 from mezzotint.diffusion.prediction import PREDICTIONS, Prediction, from_x0
 from mezzotint.errors import InputError
@@ -42,9 +43,10 @@ def test_guiding_the_data_is_guiding_any_prediction(prediction: Prediction, scal
 
 
 @pytest.mark.parametrize("scale", [math.nan, math.inf])
-def test_refuses_scales(scale: float) -> None:
-    with pytest.raises(InputError, match="guidance scale"):
-        cfg(BOTH, scale)
+@pytest.mark.parametrize("guide", [cfg, rescaled_cfg, apg])
+def test_refuses_scales(guide: Callable[..., Denoiser], scale: float) -> None:
+    with pytest.raises(InputError, match=f"guidance scale {scale}"):
+        guide(BOTH, scale)
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.3, 1.0])
@@ -53,6 +55,12 @@ def test_rescaling_is_that_of_diffusers(phi: float) -> None:
     assert torch.allclose(found, rescale_noise_cfg(cfg(BOTH, 6.0)(X, T), COND, phi))
     contrast = COND.flatten(1).std(1)
     assert torch.allclose(found.flatten(1).std(1), contrast) == (phi == 1.0)
+
+
+def test_rescaling_leaves_flat_pictures_alone() -> None:
+    """Such as the mean of the data, which is what pure noise says of x₀ where ε is predicted."""
+    flat = pair(lambda x, t: torch.full_like(x, 0.5), lambda x, t: torch.zeros_like(x))
+    assert torch.equal(rescaled_cfg(flat, 3.0)(X, T), torch.full_like(X, 1.5))
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.4])
@@ -70,6 +78,21 @@ def test_apg_adds_nothing_along_the_prediction() -> None:
     assert torch.allclose((added * COND).flatten(1).sum(1), double(0, 0, 0), atol=1e-12)
     assert torch.allclose(apg(BOTH, 5.0, eta=1.0)(X, T), cfg(BOTH, 5.0)(X, T))
     assert apg(BOTH, 5.0, radius=0.1)(X, T).sub(COND).flatten(1).norm(dim=1).max() <= 0.4
+
+
+def test_apg_without_momentum_remembers_nothing() -> None:
+    guided = apg(pair(lambda x, t: 2 * x, lambda x, t: x + 1), 5.0, eta=0.5, radius=1.0)
+    fresh = apg(pair(lambda x, t: 2 * x, lambda x, t: x + 1), 5.0, eta=0.5, radius=1.0)
+    guided(X, T)
+    assert torch.equal(guided(X[:1], T), fresh(X[:1], T))
+
+
+def test_apg_in_half_precision() -> None:
+    """The squares of a large difference add up to more than float16 can hold; its norm does not."""
+    x = torch.ones(1, 4, 64, 64, dtype=torch.float16)
+    guided = apg(pair(lambda x, t: 4 * x, lambda x, t: x), 2.0, eta=1.0, radius=8.0)(x, T)
+    added = (guided - 4 * x).double().norm().item()
+    assert added == pytest.approx(8.0, rel=0.05)
 
 
 def test_autoguidance_leads_away_from_the_weak_model() -> None:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,29 +32,38 @@ def cfg(predict: Pair, scale: float) -> Denoiser:
 
     Args:
         predict: the pair.
-        scale: w; 1 is the conditional prediction alone, 0 the unconditional one.
+        scale: w, one more than the paper's; 1 is the conditional prediction alone, 0 the
+            unconditional one.
 
     Raises:
         InputError: ``scale`` is not a finite number.
     """
-    if not math.isfinite(scale):
-        raise InputError(f"guidance scale {scale} is not a finite number")
+    _check(scale)
     return lambda x, t: _guide(*predict(x, t), scale)
 
 
 def rescaled_cfg(predict: Pair, scale: float, phi: float = 0.7) -> Denoiser:
     """Guidance that keeps the contrast of the conditional x̂₀ (Lin et al. 2305.08891, eq. 14–16).
 
+    The paper rescales what its networks predict, v. This is not linear: it does another thing to v
+    than to x̂₀, which is what is rescaled here, whatever the network predicts.
+
     Args:
         predict: the pair.
         scale: w of ``cfg``.
         phi: how much of the way back to the conditional standard deviation, 0 to 1.
+
+    Raises:
+        InputError: ``scale`` is not a finite number.
     """
+    _check(scale)
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         cond, uncond = predict(x, t)
         guided = _guide(cond, uncond, scale)
-        return (phi * _std(cond) / _std(guided) + 1 - phi) * guided
+        spread = _std(guided)
+        back = torch.where(spread > 0, _std(cond) / spread, 1.0)  # what is flat stays as it is
+        return (phi * back + 1 - phi) * guided
 
     return denoise
 
@@ -64,7 +74,7 @@ def apg(
     """Adaptive projected guidance (Sadat et al. 2410.02416, algorithm 1).
 
     What guidance adds along the conditional x̂₀ oversaturates; what it adds across it improves.
-    With momentum the denoiser remembers: make a new one for each run.
+    With momentum, and only then, the denoiser remembers: make a new one for each run.
 
     Args:
         predict: the pair.
@@ -72,13 +82,19 @@ def apg(
         eta: how much of the part along the conditional x̂₀ to keep.
         radius: the largest norm of x̂₀ᶜ − x̂₀ᵘ, for each sample.
         momentum: of that difference from step to step; negative pushes away from the last one.
+
+    Raises:
+        InputError: ``scale`` is not a finite number.
     """
+    _check(scale)
     average: Tensor | float = 0.0
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         nonlocal average
         cond, uncond = predict(x, t)
-        update = average = cond - uncond + momentum * average
+        update = cond - uncond
+        if momentum:
+            update = average = update + momentum * average
         update = update * (radius / _norm(update)).clamp(max=1)
         along = _along(update, cond)
         return cond + (scale - 1) * (update - along + eta * along)
@@ -96,7 +112,12 @@ def interval(
 ) -> Denoiser:
     """Guidance at middling noise only: low < σ/α ≤ high (Kynkäänniemi et al. 2404.07724, eq. 5).
 
-    Outside it ``plain``, the conditional denoiser, is asked alone, which is cheaper.
+    Args:
+        guided: the denoiser within the interval.
+        plain: the one outside it, the conditional one, which is asked alone and so is cheaper.
+        process: of both.
+        low: σ/α from which, not included, guidance helps; 0 for all small noise.
+        high: σ/α up to which it helps; ∞ for all large noise.
     """
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
@@ -104,6 +125,11 @@ def interval(
         return (guided if low < ratio <= high else plain)(x, t)
 
     return denoise
+
+
+def _check(scale: float) -> None:
+    if not math.isfinite(scale):
+        raise InputError(f"guidance scale {scale} is not a finite number")
 
 
 def _guide(cond: Tensor, uncond: Tensor, scale: float) -> Tensor:
@@ -117,8 +143,8 @@ def _along(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _norm(x: Tensor) -> Tensor:
-    """The norm of each sample, (b, 1, …)."""
-    return x.square().sum(tuple(range(1, x.ndim)), keepdim=True).sqrt()
+    """The norm of each sample, (b, 1, …), without squares that float16 could not hold."""
+    return torch.linalg.vector_norm(x, dim=tuple(range(1, x.ndim)), keepdim=True)
 
 
 def _std(x: Tensor) -> Tensor:
