@@ -133,6 +133,14 @@ def test_refuses_shifts(shift: float) -> None:
         Process.flow(shift)
 
 
-def test_refuses_levels_out_of_order() -> None:
+@pytest.mark.parametrize("levels", [(80.0, 0.002), (0.0, 80.0), (0.002, math.inf)])
+def test_refuses_levels_out_of_order(levels: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="sigma_min < sigma_max"):
-        Process.edm(80.0, 0.002)
+        Process.edm(*levels)
+
+
+@pytest.mark.parametrize("betas", [(0.0, 0.02), (0.02, 1.0), (0.001, math.nan)])
+def test_refuses_betas_that_are_no_variances(betas: tuple[float, float]) -> None:
+    for process in (Process.linear, Process.scaled_linear, Process.zero_terminal):
+        with pytest.raises(InputError, match="betas from"):
+            process(*betas)

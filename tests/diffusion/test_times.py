@@ -89,6 +89,41 @@ def test_suggests_a_spacing() -> None:
         times(Process.flow(), 5, "align_your_steps", model="sdx")
 
 
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+@pytest.mark.parametrize("n", [999, 1000, 1001, 2500])
+def test_leading_times_do_not_run_off_the_noisy_end(n: int, name: str) -> None:
+    process = PROCESSES[name]
+    grid = times(process, n, "leading", offset=3.0)
+    assert grid[0].item() <= process.t_noise * (1 + 1e-12)
+    assert (grid.diff() < 0).all()
+
+
+def test_all_the_steps_of_a_table() -> None:
+    for spacing in ("linspace", "leading", "trailing"):
+        grid = times(Process.linear(), 1000, spacing)
+        assert torch.equal(grid, torch.arange(999, -2, -1).double())
+
+
+@pytest.mark.parametrize(
+    ("spacing", "options"),
+    [
+        ("karras", {"rho": math.nan}),
+        ("karras", {"rho": 0.0}),
+        ("beta", {"a": 0.3}),
+        ("beta", {"b": math.nan}),
+        ("flow_shift", {"shift": math.nan}),
+        ("flow_shift", {"shift": -2.0}),
+        ("flow_shift", {"shift": 0.0}),
+        ("leading", {"offset": math.nan}),
+    ],
+)
+def test_refuses_options_that_make_no_grid(spacing: str, options: dict[str, float]) -> None:
+    ((option, value),) = options.items()
+    for process in (Process.flow(), Process.scaled_linear()):
+        with pytest.raises(InputError, match=f"{option} {value}"):
+            times(process, 8, spacing, **options)
+
+
 def test_refuses_levels_that_a_table_does_not_have() -> None:
     with pytest.raises(InputError, match="repeat"):
         times(Process.scaled_linear(), 10, "align_your_steps", model="svd")

@@ -38,11 +38,11 @@ class Process:
 
     def alpha(self, t: Tensor) -> Tensor:
         """α(t), shaped like ``t``; worked out in float64 and given in the dtype of ``t``."""
-        return _typed(self.curve(t.double())[0], t)
+        return _typed(self.curve(_exact(t))[0], t)
 
     def sigma(self, t: Tensor) -> Tensor:
         """σ(t), shaped like ``t``."""
-        return _typed(self.curve(t.double())[1], t)
+        return _typed(self.curve(_exact(t))[1], t)
 
     def alpha_bar(self, t: Tensor) -> Tensor:
         """ᾱ(t) = α², the cumulative product of DDPM (Ho et al. 2006.11239, eq. 4)."""
@@ -50,17 +50,17 @@ class Process:
 
     def snr(self, t: Tensor) -> Tensor:
         """α²/σ², the signal-to-noise ratio; ∞ where the data is clean."""
-        alpha, sigma = self.curve(t.double())
+        alpha, sigma = self.curve(_exact(t))
         return _typed((alpha / sigma).square(), t)
 
     def lam(self, t: Tensor) -> Tensor:
         """λ(t) = ln(α/σ), half the log-SNR (DPM-Solver, Lu et al. 2206.00927)."""
-        alpha, sigma = self.curve(t.double())
+        alpha, sigma = self.curve(_exact(t))
         return _typed((alpha / sigma).log(), t)
 
     def time_of(self, ratio: Tensor) -> Tensor:
         """The time where σ/α is ``ratio`` ≥ 0; a table's ends where it lies beyond them."""
-        return _typed(self.inverse(ratio.double()), ratio)
+        return _typed(self.inverse(_exact(ratio)), ratio)
 
     def diffuse(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """x_t = α(t)·x₀ + σ(t)·ε for ``x0`` and ``eps`` (b, …) at ``t`` () or (b,)."""
@@ -114,8 +114,12 @@ class Process:
 
     @staticmethod
     def edm(sigma_min: float = 0.002, sigma_max: float = 80.0) -> "Process":
-        """α = 1 and σ = t, the variance-exploding process of EDM (Karras et al. 2206.00364)."""
-        if not 0 < sigma_min < sigma_max:
+        """α = 1 and σ = t, the variance-exploding process of EDM (Karras et al. 2206.00364).
+
+        Raises:
+            InputError: ``sigma_min`` and ``sigma_max`` are not positive numbers in that order.
+        """
+        if not 0 < sigma_min < sigma_max < math.inf:
             raise InputError(f"edm: 0 < sigma_min < sigma_max, not {sigma_min} and {sigma_max}")
         return Process(
             "edm", lambda t: (torch.ones_like(t), t), lambda ratio: ratio, 0.0, sigma_min, sigma_max
@@ -127,6 +131,9 @@ class Process:
 
         Rectified flow (Liu et al. 2209.03003), shifted towards noise as Stable Diffusion 3 does
         for larger pictures (Esser et al. 2403.03206, eq. 23). See ``flux_shift``, ``sd3_shift``.
+
+        Raises:
+            InputError: ``shift`` is not a positive number.
         """
         if not 0 < shift < math.inf:
             raise InputError(f"flow shift {shift} is not a positive number")
@@ -161,6 +168,9 @@ def _scaled_linear(beta_start: float, beta_end: float) -> Tensor:
 
 
 def _alpha_bar(betas: Tensor) -> Tensor:
+    if not ((betas > 0) & (betas < 1)).all():
+        ends = betas[0].item(), betas[-1].item()
+        raise InputError(f"betas from {ends[0]:g} to {ends[1]:g}: all lie between 0 and 1")
     return (1 - betas).cumprod(0)
 
 
@@ -196,5 +206,11 @@ def _table(name: str, alpha_bar: Tensor) -> Process:
     return Process(name, curve, inverse, -1.0, 0.0, steps - 1.0, steps)
 
 
+def _exact(t: Tensor) -> Tensor:
+    """``t`` in float64, on the CPU where its device has no such numbers."""
+    return (t.cpu() if t.device.type == "mps" else t).double()
+
+
 def _typed(value: Tensor, like: Tensor) -> Tensor:
-    return value.to(like.dtype if like.is_floating_point() else torch.get_default_dtype())
+    dtype = like.dtype if like.is_floating_point() else torch.get_default_dtype()
+    return value.to(dtype).to(like.device)

@@ -24,14 +24,17 @@ def times(process: Process, n: int, spacing: str = "linspace", **options: float 
         options: what the spacing takes, such as ``rho`` for "karras".
 
     Raises:
-        InputError: no steps, an unknown spacing, or more steps than it has different times.
+        InputError: no steps, an unknown spacing, or steps that are not all different times.
     """
     spaced = choose("spacing", spacing, SPACINGS)
     if n < 1:
         raise InputError(f"{n} steps: at least 1 is needed")
     grid = torch.cat([spaced(process, n, **options), _number(process.t_clean)])
-    if (grid.diff() >= 0).any():
-        raise InputError(f"{n} steps of {spacing!r} spacing repeat times of {process.name!r}")
+    if not (grid.diff() < 0).all():
+        given = "".join(f" ({name} {value})" for name, value in options.items())
+        raise InputError(
+            f"{n} steps of {spacing!r} spacing{given} repeat or leave the times of {process.name!r}"
+        )
     return grid
 
 
@@ -45,12 +48,13 @@ def leading(process: Process, n: int, offset: float = 1.0) -> Tensor:
     """Even in time from the clean end, as DDIM has it (Lin et al. 2305.08891, table 2).
 
     Its first time is short of the noise. ``offset`` moves all times up by that many timesteps
-    (thousandths of continuous time); published checkpoints use 1.
+    (thousandths of continuous time), as far as there is room; published checkpoints use 1.
     """
     span = process.t_noise - process.t_clean
     stride = process.steps // n if process.steps and _whole(process, n) else span / n
     base = process.t_least if process.steps else process.t_clean
-    return base + stride * torch.arange(n - 1, -1, -1).double() + offset * span / 1000
+    room = process.t_noise - base - stride * (n - 1)
+    return base + stride * torch.arange(n - 1, -1, -1).double() + min(offset * span / 1000, room)
 
 
 def trailing(process: Process, n: int) -> Tensor:
@@ -60,7 +64,13 @@ def trailing(process: Process, n: int) -> Tensor:
 
 
 def karras(process: Process, n: int, rho: float = 7.0) -> Tensor:
-    """Even in (σ/α)^(1/ρ) (Karras et al. 2206.00364, eq. 5)."""
+    """Even in (σ/α)^(1/ρ) (Karras et al. 2206.00364, eq. 5).
+
+    Raises:
+        InputError: ``rho`` is not a number from 1 up.
+    """
+    if not 1 <= rho < math.inf:
+        raise InputError(f"karras spacing of rho {rho}: it is a number from 1 up")
     most, least = _ratios(process)
     root = torch.linspace(most ** (1 / rho), least ** (1 / rho), n, dtype=torch.float64)
     return _at(process, root**rho)
@@ -74,7 +84,13 @@ def exponential(process: Process, n: int) -> Tensor:
 
 
 def beta(process: Process, n: int, a: float = 0.6, b: float = 0.6) -> Tensor:
-    """Quantiles of Beta(a, b) over time: dense at both ends (Lee et al. 2407.12173)."""
+    """Quantiles of Beta(a, b) over time: dense at both ends (Lee et al. 2407.12173).
+
+    Raises:
+        InputError: ``a`` or ``b`` is less than 0.5.
+    """
+    if not (a >= 0.5 and b >= 0.5):
+        raise InputError(f"beta spacing of a {a} and b {b}: both are at least 0.5")
     # with x = sin²θ the density x^(a−1)(1−x)^(b−1) dx has no poles, so its sum converges
     theta = (torch.arange(100_000).double() + 0.5) / 100_000 * (math.pi / 2)
     density = theta.sin() ** (2 * a - 1) * theta.cos() ** (2 * b - 1)

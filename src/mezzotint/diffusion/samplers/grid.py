@@ -66,15 +66,19 @@ class Point:
 
 
 def points(process: Process, times: Tensor) -> list[Point]:
-    """The points of a grid of native times (n + 1,).
+    """The points of a grid of native times (n + 1,), on the CPU wherever the grid is.
 
     Raises:
         InputError: fewer than two times, or noise that does not fall from each to the next.
     """
-    times = times.detach().double().cpu()
-    if times.ndim != 1 or len(times) < 2 or (times.diff() >= 0).any():
+    times = times.detach().cpu().double()
+    if times.ndim != 1 or len(times) < 2 or not (times.diff() < 0).all():
         raise InputError("a sampler needs a list of at least two times, each below the last")
-    curve = zip(times, process.alpha(times), process.sigma(times), strict=True)
+    alphas, sigmas = process.alpha(times), process.sigma(times)
+    if not ((sigmas / alphas).diff() < 0).all():
+        first, last = times[0].item(), times[-1].item()
+        raise InputError(f"times {first:g} to {last:g} go beyond those of {process.name!r}")
+    curve = zip(times, alphas, sigmas, strict=True)
     return [_point(process, t, alpha.item(), sigma.item()) for t, alpha, sigma in curve]
 
 
