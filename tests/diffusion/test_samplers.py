@@ -5,11 +5,13 @@ import math
 
 import pytest
 import torch
+from devices import WithoutDoubles
 from mixture import MIXTURE, ODE, PROCESSES, double, noise, silence
 from scipy.stats import kstest, norm
 from torch import Tensor
 
 from mezzotint.diffusion import Process, denoiser, times
+from mezzotint.diffusion.guidance import apg, interval, pair, rescaled_cfg
 from mezzotint.diffusion.noise import Noise, seeded
 from mezzotint.diffusion.oracle import GaussianMixture
 from mezzotint.diffusion.prediction import PREDICTIONS, Denoiser, Prediction, from_x0
@@ -82,6 +84,58 @@ def test_refuses_times_that_do_not_fall(name: str) -> None:
     for grid in (double(1.0), double(0.5, 1.0), double(1.0, 0.5, 0.5, 0.0)):
         with pytest.raises(InputError, match="each below the last"):
             run(name, MIXTURE.denoiser(process), process, grid, seeded(range(4)))
+
+
+def test_refuses_times_that_are_none_of_the_process() -> None:
+    process = Process.scaled_linear()
+    for grid, says in (
+        (double(999.0, math.nan, -1.0), "each below the last"),
+        (double(1001.0, 1000.0, 500.0, -1.0), "1001 to -1 go beyond"),
+        (double(500.0, -1.0, -2.0), "500 to -2 go beyond"),
+    ):
+        with pytest.raises(InputError, match=says):
+            run("ddim", MIXTURE.denoiser(process), process, grid, silence)
+
+
+ON_X_OVER_SCALE = {"heun", "dpm2", "dpm2_ancestral", "pndm", "ipndm", "lms", "deis"}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("process", ["scaled_linear", "linear", "flow"])
+def test_all_processes_are_one(name: str, process: str) -> None:
+    """x/α is a sample of EDM's at σ/α, with the same noise: a sampler cannot tell them apart.
+
+    On a flow some step in σ/(α+σ) instead of σ/α, which is another rule.
+    """
+    if process == "flow" and name in ON_X_OVER_SCALE:
+        pytest.skip("another rule, see grid.Point")
+    forward, exploding = PROCESSES[process], Process.edm()
+    grid = forward.time_of(double(12.0, 7.0, 3.0, 1.0, 0.4, 0.1, 0.0))
+    alpha, sigma = forward.alpha(grid), forward.sigma(grid)
+    steps = run(name, MIXTURE.denoiser(forward), forward, grid, seeded(range(4)))
+    start = run_from(name, exploding, sigma / alpha, sigma[0] / alpha[0] * noise(4, 2))
+    for step, expected, a in zip(steps, start, alpha[1:], strict=True):
+        assert torch.allclose(step.x / a, expected.x, atol=1e-9)
+
+
+def run_from(name: str, process: Process, grid: Tensor, x: Tensor) -> list[Step]:
+    return list(SAMPLERS[name](MIXTURE.denoiser(process), x, grid, process, seeded(range(len(x)))))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_asks_no_float64_of_a_device(name: str) -> None:
+    """Nor waits for one: time and levels stay on the CPU, and nothing is read back."""
+    x = torch.empty(2, 3, 4, 4, device="meta")
+    for process in (Process.scaled_linear(), Process.flow()):
+        grid = times(process, 4)
+        for prediction in PREDICTIONS:
+            denoise = denoiser(lambda x, _: x, process, prediction)
+            both = pair(denoise, denoise)
+            guided = interval(apg(both, 3.0, momentum=-0.5), denoise, process, 0.5, 50.0)
+            for guide in (guided, rescaled_cfg(both, 3.0)):
+                with WithoutDoubles():
+                    steps = list(SAMPLERS[name](guide, x, grid, process, torch.empty_like))
+                assert all(step.x.is_meta and step.x.dtype == x.dtype for step in steps)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -108,7 +108,7 @@ class Model:
         pooled = conditioning.pooled if self.family.unet.y_width else None
 
         def network(x: Tensor, t: Tensor) -> Tensor:
-            steps = (t.to(x.device).float() * self.family.time_scale).expand(x.shape[0])
+            steps = (t.float().to(x.device) * self.family.time_scale).expand(x.shape[0])
             return self.network(x.to(self.dtype), steps, conditioning.context, pooled).to(x)
 
         return network
