@@ -33,6 +33,7 @@ def test_cosine() -> None:
     t = torch.arange(1, 1001, dtype=torch.float64) / 1000
     t[-1] = Process.cosine().t_noise
     assert torch.allclose(Process.cosine().alpha_bar(t), expected, rtol=1e-3, atol=1e-9)
+    assert not torch.allclose(Process.cosine(0.009).alpha_bar(t), expected, rtol=1e-3, atol=1e-9)
 
 
 @pytest.mark.parametrize("n", [1, 4, 7, 20, 30, 50, 1000])
@@ -60,6 +61,9 @@ def test_spacings_of_levels(spacing: str, config: dict[str, bool], n: int) -> No
     grid = times(Process.scaled_linear(), n, spacing)
     assert torch.allclose(grid[:-1], theirs.timesteps.double(), atol=0.02)
     assert torch.allclose(levels(grid), theirs.sigmas.double(), rtol=1e-4, atol=1e-9)
+    if n > 2:  # two levels are the ends of any spacing
+        near = levels(times(Process.scaled_linear(), n, "karras", rho=7.1))
+        assert not torch.allclose(near, theirs.sigmas.double(), rtol=1e-4, atol=1e-9)
 
 
 def levels(grid: Tensor) -> Tensor:
@@ -68,12 +72,17 @@ def levels(grid: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("model", "table"),
-    [("sd15", "StableDiffusionTimesteps"), ("sdxl", "StableDiffusionXLTimesteps")],
+    ("model", "other", "table"),
+    [
+        ("sd15", "sdxl", "StableDiffusionTimesteps"),
+        ("sdxl", "sd15", "StableDiffusionXLTimesteps"),
+    ],
 )
-def test_aligned_steps(model: str, table: str) -> None:
+def test_aligned_steps(model: str, other: str, table: str) -> None:
     grid = times(Process.scaled_linear(), 10, "align_your_steps", model=model)
     assert grid[:-1].tolist() == pytest.approx(AysSchedules[table], abs=1.0)
+    grid = times(Process.scaled_linear(), 10, "align_your_steps", model=other)
+    assert grid[:-1].tolist() != pytest.approx(AysSchedules[table], abs=1.0)
 
 
 @pytest.mark.parametrize("n", [1, 4, 28])
@@ -86,3 +95,6 @@ def test_shifted_flow(n: int) -> None:
     assert torch.allclose(
         plain.sigma(times(plain, n, "flow_shift", shift=3.0)), expected, atol=1e-6
     )
+    if n > 1:
+        near = Process.flow(3.01)
+        assert not torch.allclose(near.sigma(times(near, n, "trailing")), expected, atol=1e-6)

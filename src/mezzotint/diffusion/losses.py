@@ -24,8 +24,8 @@ def sample_times(
 ) -> Tensor:
     """Training times (b,) in native time, one from each b-th of the distribution.
 
-    Stratifying a batch so lowers the variance of its loss (Kingma et al. 2107.00630, appendix I.1)
-    and leaves the distribution of each time as it is when the batch is in random order.
+    Stratifying a batch, much as Kingma et al. do (2107.00630, appendix I.1), lowers the variance of
+    its loss and leaves the distribution of each time as it is when the batch is in random order.
 
     Args:
         process: whose times; whole timesteps where it is a table.
@@ -35,6 +35,9 @@ def sample_times(
             its log-normal σ (Karras et al. 2206.00364, table 1).
         mean: of ln(σ/α), for "logit_normal"; ln(shift) trains for a shifted flow.
         std: its standard deviation.
+
+    Raises:
+        InputError: an unknown distribution.
     """
     quantile = (torch.arange(len(u), device=u.device) + u) / len(u)
     match distribution:
@@ -77,6 +80,9 @@ def denoising_loss(
         direction: how much of ``1 − cos`` between predicted and true velocity, over channels, to
             add (FasterDiT, Yao et al. 2410.10356); for velocities ("v", "flow") only.
         gamma: γ of min-SNR.
+
+    Raises:
+        InputError: an unknown prediction or weighting, or a direction that is none of a velocity.
     """
     out, goal = out.float(), target(prediction, x0, eps, alpha, sigma).float()
     loss = (out - goal).square().flatten(1).mean(1)

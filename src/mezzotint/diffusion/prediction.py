@@ -13,7 +13,7 @@ Prediction = Literal["eps", "x0", "v", "flow"]
 PREDICTIONS: tuple[Prediction, ...] = get_args(Prediction)
 
 Denoiser: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""(x (b, …), t () in native time) → x̂₀ (b, …)."""
+"""(x (b, …), t () in native time) → x̂₀ (b, …). Samplers give t in float64 on the CPU."""
 
 Scalar: TypeAlias = Tensor | float
 """α or σ: one for all, () or a float, or one for each sample, (b,)."""
@@ -22,8 +22,11 @@ Scalar: TypeAlias = Tensor | float
 def target(prediction: Prediction, x0: Tensor, eps: Tensor, alpha: Scalar, sigma: Scalar) -> Tensor:
     """What a perfect network would output for x = α·x₀ + σ·ε.
 
-    v = α·ε − σ·x₀ is Salimans & Ho's (2202.00512, eq. 12 and appendix D), and the flow velocity
+    v = α·ε − σ·x₀ is Salimans & Ho's (2202.00512, section 4 and appendix D), and the flow velocity
     ε − x₀ is the time derivative of the straight path (Liu et al. 2209.03003).
+
+    Raises:
+        InputError: an unknown prediction.
     """
     alpha, sigma = per_sample(alpha, x0), per_sample(sigma, x0)
     match prediction:
@@ -43,6 +46,9 @@ def to_x0(prediction: Prediction, out: Tensor, x: Tensor, alpha: Scalar, sigma: 
     """x̂₀ from a network's output at ``x`` (b, …), for any α and σ that are not both 0.
 
     Pure noise (α = 0) with ε known says nothing about x₀: the mean of normalised data, 0, is given.
+
+    Raises:
+        InputError: an unknown prediction.
     """
     alpha, sigma = per_sample(alpha, x), per_sample(sigma, x)
     match prediction:
@@ -74,7 +80,11 @@ def to_eps(x0: Tensor, x: Tensor, alpha: Scalar, sigma: Scalar) -> Tensor:
 def denoiser(
     network: Callable[[Tensor, Tensor], Tensor], process: Process, prediction: Prediction
 ) -> Denoiser:
-    """A denoiser from a network ``(x, t) → output`` that was trained on ``process``."""
+    """A denoiser from a network ``(x, t) → output`` that was trained on ``process``.
+
+    Raises:
+        InputError: an unknown prediction.
+    """
     if prediction not in PREDICTIONS:
         raise unknown("prediction", prediction, PREDICTIONS)
 
