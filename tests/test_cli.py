@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import mezzotint as mz
+from mezzotint.checkpoints.folder import write_manifest
 from mezzotint.cli import main
 from mezzotint.pipeline.metadata import read
 
@@ -160,6 +161,41 @@ def test_every_verb_refuses_in_one_line(run: Run, words: list[str], says: str):
     assert ran.err.startswith("error: ")
     assert ran.err.count("\n") == 1
     assert says in ran.err
+    assert files() == set()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_damaged_weights_are_refused_in_one_line(run: Run, monkeypatch, damage: str):
+    monkeypatch.delattr(mz, "load")  # the stand-in: the package's own comes back
+    weights = Path("model") / "autoencoder.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(data := bytes(1000))
+    write_manifest(weights.parent, "storybook")
+    weights.write_bytes(data[:-1] if damage == "cut" else b"\1" + data[1:])
+    ran = run("generate", FOX, "--model", "model", "-o", "fox.png")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"error: {weights} is damaged: its SHA-256")
+    assert ran.err.count("\n") == 1
+    assert files() == {"model"}
+
+
+def test_broken_pictures_are_skipped_in_one_line(run: Run, monkeypatch):
+    trained = []
+    monkeypatch.setattr("mezzotint.training.run.train", lambda task, *_: trained.append(task))
+    Path("pictures").mkdir()
+    for name in ("one.png", "two.png"):
+        Image.new("RGB", (64, 64)).save(Path("pictures") / name)
+    Path("pictures/broken.png").write_bytes(Path("pictures/one.png").read_bytes()[:60])
+    ran = run("train", "autoencoder", "--data", "pictures", "--out", "runs/mine")
+    assert (ran.status, ran.out) == (0, "runs/mine\n")
+    assert ran.err == "pictures: skipped 1 of 3 pictures as broken: broken.png\n"
+    assert [len(task.pictures) for task in trained] == [1]
+
+
+def test_a_folder_without_pictures_is_refused_in_one_line(run: Run):
+    ran = run("train", "autoencoder", "--data", "picturs", "--out", "mine")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "error: no folder picturs: give a folder of pictures\n"
     assert files() == set()
 
 

@@ -84,7 +84,31 @@ def test_another_family_is_refused_by_name(folder: Path, tmp_path: Path):
         mz.load(tmp_path)
 
 
-@pytest.mark.parametrize("file", ["unet.safetensors", "text.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"family": "storybook"}',
+        b'{"family": "storybook", "sha256": ["unet.safetensors"]}',
+        b'{"family": ["storybook"], "sha256": {}}',
+        b'{"family": "storybook", "sha256": {"../unet.safetensors": ""}}',
+        b'{"family": "storybook", "sha256": {}}',
+    ],
+)
+def test_a_damaged_manifest_is_refused_by_name(tmp_path: Path, manifest: bytes):
+    (tmp_path / "manifest.json").write_bytes(manifest)
+    with pytest.raises(InputError, match=r"manifest\.json|unknown family") as caught:
+        mz.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+FILES = ["unet.safetensors", "autoencoder.safetensors", "text.safetensors", "tokenizer.json"]
+
+
+@pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
 def test_a_damaged_file_is_refused_by_name(folder: Path, tmp_path: Path, file: str, damage: str):
     for path in folder.iterdir():
