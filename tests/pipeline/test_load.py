@@ -1,14 +1,17 @@
 """A model folder is loaded whole, or refused in one line that names what is wrong."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from embedded import needs_weights
 
 import mezzotint as mz
+from mezzotint.checkpoints.folder import write_manifest
 from mezzotint.errors import InputError
 from mezzotint.families import storybook
 from mezzotint.families.base import Model
@@ -122,6 +125,18 @@ def test_a_damaged_file_is_refused_by_name(folder: Path, tmp_path: Path, file: s
     with pytest.raises(InputError, match=file) as caught:
         mz.load(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_latents_without_their_scale_are_refused(folder: Path, tmp_path: Path):
+    path = tmp_path / "weights"
+    shutil.copytree(folder, path)
+    file = path / storybook.AUTOENCODER
+    weights = safetensors.torch.load_file(file)
+    del weights[storybook.LATENT_STD]
+    safetensors.torch.save_file(weights, file)
+    write_manifest(path, "storybook")
+    with pytest.raises(InputError, match=r"autoencoder\.safetensors: 1 missing: latent_std"):
+        mz.load(path)
 
 
 @needs_weights

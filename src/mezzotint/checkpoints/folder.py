@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import cast
 
 import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from mezzotint.checkpoints.faults import refuse_any
 from mezzotint.checkpoints.packed import unpack
 from mezzotint.errors import InputError
 from mezzotint.files import write_whole
@@ -54,8 +56,16 @@ class WeightsFolder:
         return data
 
     def weights(self, name: str) -> dict[str, Tensor]:
-        """Return the float32 tensors of one listed safetensors file."""
-        return unpack(safetensors.torch.load(self.read(name)))
+        """Return the float32 tensors of one listed safetensors file.
+
+        Raises:
+            InputError: as ``read``, or the file is not safetensors.
+        """
+        data = self.read(name)
+        try:
+            return unpack(safetensors.torch.load(data))
+        except SafetensorError as error:
+            raise InputError(f"{self.path / name} is not a safetensors file: {error}") from error
 
 
 def open_folder(path: Path) -> WeightsFolder:
@@ -66,9 +76,9 @@ def open_folder(path: Path) -> WeightsFolder:
     """
     file = path / MANIFEST
     try:
-        manifest = cast("dict[str, object]", json.loads(file.read_text()))
-        family = cast(str, manifest["family"])
-        hashes = cast("dict[str, str]", manifest["sha256"])
+        manifest = cast("dict[str, object]", json.loads(file.read_text(encoding="utf-8")))
+        family = str(manifest["family"])
+        hashes = dict(cast("dict[str, str]", manifest["sha256"]))
     except OSError as error:
         raise InputError(f"{path} is not a weights folder: cannot read {MANIFEST}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -89,17 +99,21 @@ def write_manifest(path: Path, family: str) -> None:
 def load_complete(module: nn.Module, weights: dict[str, Tensor], source: str) -> None:
     """Load ``weights`` into ``module`` if, and only if, every key and every shape matches.
 
+    Args:
+        module: left as it is where they do not.
+        weights: they become its parameters, and are not copied.
+        source: what they are called in an error.
+
     Raises:
-        InputError: keys are missing, unexpected or mis-shaped; the message lists the first ones.
+        InputError: keys are missing, unexpected or mis-shaped; it lists them.
     """
     expected = {name: tuple(t.shape) for name, t in module.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in weights.items()}
+    misshaped = sorted(n for n in expected.keys() & found.keys() if expected[n] != found[n])
     faults = {
         "missing": sorted(expected.keys() - found.keys()),
         "unexpected": sorted(found.keys() - expected.keys()),
-        "mis-shaped": sorted(n for n in expected.keys() & found.keys() if expected[n] != found[n]),
+        "mis-shaped": [f"{n} {found[n]} for {expected[n]}" for n in misshaped],
     }
-    if any(faults.values()):
-        lines = [f"{len(v)} {k} ({', '.join(v[:3])}…)" for k, v in faults.items() if v]
-        raise InputError(f"{source} does not fit {type(module).__name__}: {'; '.join(lines)}")
+    refuse_any(f"{source} does not fit {type(module).__name__}", faults)
     module.load_state_dict(weights, assign=True)

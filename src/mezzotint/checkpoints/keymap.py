@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 
 from torch import Tensor
 
-from mezzotint.errors import InputError
+from mezzotint.checkpoints.faults import refuse_any
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -63,10 +62,7 @@ class KeyMap:
                 misshaped.append(f"{key} {tuple(tensor.shape)} for {shape}")
             ours[name] = tensor
         missing = [self._their_name(name) for name in wanted if name not in ours]
-        faults = {"missing": missing, "unexpected": unexpected, "mis-shaped": misshaped}
-        if any(faults.values()):
-            listed = "; ".join(_listed(kind, keys) for kind, keys in faults.items() if keys)
-            raise InputError(f"{source}: {listed}")
+        refuse_any(source, {"missing": missing, "unexpected": unexpected, "mis-shaped": misshaped})
         return ours
 
     def to_theirs(self, ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -110,9 +106,3 @@ def _rename(key: str, names: Sequence[tuple[str, str]]) -> str | None:
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.escape(template).replace(r"\{\}", r"(\d+)") + r"(\.weight|\.bias)?")
-
-
-def _listed(kind: str, keys: Sequence[str]) -> str:
-    """How many, and the first few by name, on one line."""
-    rest = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
-    return f"{len(keys)} {kind}: {', '.join(islice(keys, 5))}{rest}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from mezzotint.checkpoints.faults import refuse_any
 from mezzotint.checkpoints.folder import load_complete, open_folder, write_manifest
 from mezzotint.checkpoints.packed import save_packed
 from mezzotint.diffusion import Process
@@ -89,6 +90,8 @@ def load(path: Path) -> Model:
     """
     folder = open_folder(path)
     autoencoder = folder.weights(AUTOENCODER)
+    scale = [name for name in (LATENT_MEAN, LATENT_STD) if name not in autoencoder]
+    refuse_any(str(path / AUTOENCODER), {"missing": scale})
     mean, std = autoencoder.pop(LATENT_MEAN), autoencoder.pop(LATENT_STD)
     with unfilled():
         networks = (
