@@ -32,7 +32,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Generator[Path]:
-    """Give an empty folder to fill, which becomes ``path`` when the block ends without an error.
+    """Give an empty folder for files, which becomes ``path`` when the block ends without an error.
 
     Raises:
         InputError: the parent folder is not writable.
@@ -48,6 +48,7 @@ def whole_folder(path: Path) -> Generator[Path]:
         for file in part.iterdir():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
+        _sync_folder(part)
         if path.exists():
             shutil.rmtree(path)
         part.replace(path)

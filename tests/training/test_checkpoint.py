@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from mezzotint.errors import InputError
@@ -111,14 +112,15 @@ def test_when_all_are_damaged_it_says_so(tmp_path):
         restored(tmp_path)
 
 
-def test_a_failed_save_leaves_the_last_one_and_no_rubbish(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [OSError, SafetensorError])
+def test_a_failed_save_leaves_the_last_one_and_no_rubbish(tmp_path, monkeypatch, kind):
     checkpoint.save(tmp_path, 3, *stepped(0, 2))
 
     def full(*_):
-        raise OSError("disk full")
+        raise kind("disk full")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match=r"cannot write .*step-00000004: disk full"):
         checkpoint.save(tmp_path, 4, *stepped(0, 2))
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000003"]
     assert restored(tmp_path)[1] == 3

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -29,22 +30,26 @@ def save(folder: Path, step: int, network: nn.Module, ema: EMA, optimizer: torch
     """Write ``folder/step-…`` after ``step`` steps, then drop all but the last two.
 
     Raises:
-        InputError: the folder is not writable.
+        InputError: the folder is not writable, or the disk is full.
     """
     parts = {
         "weights": _on_host(network.state_dict()),
         "ema": _on_host(ema.weights),
         "optimizer": _on_host(_optimizer_tensors(network, optimizer)),
     }
-    with whole_folder(folder / f"step-{step:08d}") as part:
-        for name, tensors in parts.items():
-            save_file(tensors, part / f"{name}.safetensors")
-        state = {
-            "step": step,
-            "hashes": {name: _hash(part / f"{name}.safetensors") for name in parts},
-            "versions": {"mezzotint": __version__, "torch": torch.__version__},
-        }
-        (part / "state.json").write_text(json.dumps(state, indent=2))
+    path = folder / f"step-{step:08d}"
+    try:
+        with whole_folder(path) as part:
+            for name, tensors in parts.items():
+                save_file(tensors, part / f"{name}.safetensors")
+            state = {
+                "step": step,
+                "hashes": {name: _hash(part / f"{name}.safetensors") for name in parts},
+                "versions": {"mezzotint": __version__, "torch": torch.__version__},
+            }
+            (part / "state.json").write_text(json.dumps(state, indent=2))
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot write {path}: {error}") from error
     for old in _newest_first(folder)[KEEP:]:
         shutil.rmtree(old)
 
