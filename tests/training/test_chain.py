@@ -10,7 +10,6 @@ from mezzotint.training import run as run_module
 from mezzotint.training.presets import CHAINS, PRESETS
 from mezzotint.training.run import run
 
-
 CHANGED = {"steps": 2, "batch": 4, "validate_every": 2, "grid_every": 2}
 
 
