@@ -328,6 +328,8 @@ On equal grids every sampler equals diffusers' step by step to 1e-9 in float64
 - diffusers' DEIS ends at the first timestep, not at clean data: its curve above stays flat.
 - Its DPM-Solver++(3M) SDE has a wrong sign in its third-order term, which then doesn't vanish with
   the step; ours is k-diffusion's. The deterministic forms are equal.
+- It has DPM-Solver++(2S) without ancestral noise only; with it ours is held to the distribution of
+  the data, and to itself on other processes.
 - A grid of its own, LCM's small share of x in x̂₀ (a matter of the network, here), and the last two
   steps of DEIS in short runs are given ours in that test, and the test says where.
 - On processes whose last time is pure noise (rectified flow, zero terminal SNR, cosine) σ/α has no
