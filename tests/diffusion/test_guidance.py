@@ -53,6 +53,7 @@ def test_refuses_scales(guide: Callable[..., Denoiser], scale: float) -> None:
 def test_rescaling_is_that_of_diffusers(phi: float) -> None:
     found = rescaled_cfg(BOTH, 6.0, phi)(X, T)
     assert torch.allclose(found, rescale_noise_cfg(cfg(BOTH, 6.0)(X, T), COND, phi))
+    assert not torch.allclose(found, rescale_noise_cfg(cfg(BOTH, 6.0)(X, T), COND, phi + 0.01))
     contrast = COND.flatten(1).std(1)
     assert torch.allclose(found.flatten(1).std(1), contrast) == (phi == 1.0)
 
@@ -65,12 +66,30 @@ def test_rescaling_leaves_flat_pictures_alone() -> None:
 
 @pytest.mark.parametrize("eta", [0.0, 0.4])
 def test_apg_is_that_of_diffusers(eta: float) -> None:
-    """Over three steps, for the momentum."""
-    ours = apg(BOTH, 5.0, eta=eta, radius=2.5, momentum=-0.5)
+    """Over three steps, for the momentum; what the network says changes from step to step."""
+
+    def cond(x: Tensor, t: Tensor) -> Tensor:
+        return noise(*SHAPE, seed=10 + int(t))
+
+    def uncond(x: Tensor, t: Tensor) -> Tensor:
+        return noise(*SHAPE, seed=20 + int(t))
+
+    def ours(**options: float) -> Tensor:
+        guided = apg(pair(cond, uncond), 5.0, **options)
+        return torch.stack([guided(X, t) for t in double(0, 1, 2)])
+
     buffer = MomentumBuffer(-0.5)
-    for _ in range(3):
-        theirs = normalized_guidance(COND, UNCOND, 4.0, buffer, eta, 2.5, True)
-        assert torch.allclose(ours(X, T), theirs)
+    theirs = torch.stack(
+        [
+            normalized_guidance(cond(X, t), uncond(X, t), 4.0, buffer, eta, 7.0, True)
+            for t in double(0, 1, 2)
+        ]
+    )
+    same = {"eta": eta, "radius": 7.0, "momentum": -0.5}
+    assert torch.allclose(ours(**same), theirs)
+    for option in same:
+        near = {**same, option: same[option] + 0.01}
+        assert not torch.allclose(ours(**near), theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_apg_adds_nothing_along_the_prediction() -> None:

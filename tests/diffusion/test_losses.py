@@ -54,6 +54,16 @@ def test_direction_sees_the_angle_alone() -> None:
         )
 
 
+def test_direction_is_that_of_each_pixels_channels() -> None:
+    out, goal = noise(4, 3, 2, 2, seed=3), target("v", X0, EPS, 0.8, 0.6)
+    plain = denoising_loss(out, X0, EPS, 0.8, 0.6, "v")
+    both = denoising_loss(out, X0, EPS, 0.8, 0.6, "v", direction=1.0)
+    for k in range(4):
+        pixels = zip(out[k].flatten(1).T, goal[k].flatten(1).T, strict=True)
+        turned = [1 - a @ b / (a.norm() * b.norm()) for a, b in pixels]
+        assert (both - plain)[k].item() == pytest.approx(sum(turned).item() / 4, rel=1e-5)
+
+
 def test_half_precision_outputs_are_summed_in_single() -> None:
     out = torch.zeros(4, 3, 2, 2, dtype=torch.bfloat16)
     assert denoising_loss(out, X0.float(), EPS.float(), 0.5, 0.5, "v").dtype == torch.float32

@@ -39,7 +39,10 @@ def lms(
 def deis(
     denoise: Denoiser, x: Tensor, times: Tensor, process: Process, rng: Noise, *, order: int = 3
 ) -> Iterator[Step]:
-    """DEIS: the slope as a polynomial in ln(level) (Zhang & Chen 2204.13902, table 1, log ρ)."""
+    """DEIS: the slope as a polynomial in ln(level) (Zhang & Chen 2204.13902, AB-DEIS; diffusers).
+
+    The last step, to clean data, where ln(level) is −∞, is Euler's.
+    """
     path = points(process, times)
     past: list[tuple[float, Tensor]] = []
     for i, (s, t) in enumerate(pairwise(path)):
