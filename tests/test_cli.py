@@ -1,6 +1,7 @@
 """The command line: paths on stdout, one line for bad input, nothing half-written."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -249,6 +250,13 @@ def test_train_and_world_pass_on_what_they_are_given(run: Run, monkeypatch):
     assert (ran.status, ran.out) == (0, "w.png\n")
     assert picture("w.png").shape == (3, 20, 3)
     assert picture("w.png")[0, 0, 0] == 9
+
+
+def test_the_help_of_train_names_what_there_is(run: Run):
+    from mezzotint.training.presets import CHAINS, PRESETS
+
+    said = set(re.findall(r"\w+", run("train", "--help").out))
+    assert {*CHAINS, *PRESETS} <= said
 
 
 def test_inspect_tells_what_a_weights_file_is(run: Run):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import pytest
 from PIL import Image
@@ -44,11 +45,10 @@ def test_the_log_has_losses_throughput_and_held_out_figures(finished):
     assert [line["step"] for line in held_out] == [60]
 
 
-def test_the_recipe_is_written_in_full(finished, tiny_run):
+def test_the_recipe_is_written_in_full(finished, pictures, tiny_run):
     begun = json.loads((finished / "recipe.json").read_text())
     recipe = resolve("autoencoder", {**tiny_run, "log_every": 10, "save_every": 40})
-    assert begun["lr"] == recipe.lr
-    assert begun["task"]["params"]["channels"] == [16, 16]
+    assert begun == json.loads(json.dumps({**asdict(recipe), "source": str(pictures.resolve())}))
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(

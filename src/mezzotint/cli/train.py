@@ -7,7 +7,13 @@ from typer import Argument, Option
 
 
 def train(
-    recipe: Annotated[str, Argument(metavar="RECIPE.toml|NAME", help="What to train, and how.")],
+    recipe: Annotated[
+        str,
+        Argument(
+            metavar="RECIPE.toml|NAME",
+            help="A file, or one of autoencoder, clip, denoiser; or all three: storybook, smoke.",
+        ),
+    ],
     data: Annotated[
         Path | None, Option(help="A folder of captioned pictures.", show_default="the world")
     ] = None,

@@ -26,7 +26,9 @@ KEEP = 2
 Tensors = dict[str, Tensor]
 
 
-def save(folder: Path, step: int, network: nn.Module, ema: EMA, optimizer: torch.optim.Optimizer):
+def save(
+    folder: Path, step: int, network: nn.Module, ema: EMA, optimizer: torch.optim.Optimizer
+) -> None:
     """Write ``folder/step-…`` after ``step`` steps, then drop all but the last two.
 
     Raises:
