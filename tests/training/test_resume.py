@@ -37,12 +37,14 @@ def step_of(out: Path) -> int:
     return log.read_text().count("grad_norm") if log.exists() else 0
 
 
-def stop(process: subprocess.Popen[str], out: Path, after: int, how: int) -> tuple[int, str]:
-    """Send a signal some random moment after a step was logged; exit status and what was said."""
+def stop(process: subprocess.Popen[str], out: Path, after: int, *how: int) -> tuple[int, str]:
+    """Send signals some random moment after a step was logged; exit status and what was said."""
     while step_of(out) < after and process.poll() is None:
         time.sleep(0.005)
     time.sleep(random.uniform(0, 0.03))
-    process.send_signal(how)
+    for number in how:
+        process.send_signal(number)
+        time.sleep(0.002)
     _, said = process.communicate(timeout=60)
     return process.returncode, said
 
@@ -73,7 +75,8 @@ def test_killed_and_stopped_and_killed_again(uninterrupted, pictures, tiny_run, 
     saved = max(int(p.name[5:]) for p in out.glob("step-*"))
     assert f"stopped after step {saved} of" in said
 
-    status, said = stop(start(pictures, out, tiny_run), out, saved + 2, signal.SIGTERM)
+    twice = signal.SIGTERM, signal.SIGTERM  # as `timeout` sends it
+    status, said = stop(start(pictures, out, tiny_run), out, saved + 2, *twice)
     assert status == 143
     assert f"going on after step {saved} of" in said
 

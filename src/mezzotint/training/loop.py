@@ -227,12 +227,13 @@ def _save_picture(folder: Path, step: int, task: Task) -> None:
 
 @contextmanager
 def _signals() -> Generator[list[int]]:
-    """A list that gathers SIGINT and SIGTERM instead of dying of them; the second one does kill."""
+    """Gather SIGINT and SIGTERM in a list instead of dying of them; a second SIGINT does kill."""
     came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        signal.signal(number, before[number])
+        if number == signal.SIGINT:  # but `timeout`, for one, sends SIGTERM twice at once
+            signal.signal(number, before[number])
 
     watched: list[int] = [signal.SIGINT, signal.SIGTERM]
     before = {number: signal.signal(number, note) for number in watched}
