@@ -58,7 +58,8 @@ The objects are the open Fluent emoji (MIT), which npm fetches on first use as `
 something else is refused, and it is read in memory, so nothing is unpacked. Each icon is drawn
 once with resvg into an atlas beside it. Places, hours, weather and the two filter styles (ink,
 neon) are drawn by code. The same seed gives the same scene and caption everywhere; pictures are
-the same bytes with the same versions of resvg, Pillow and numpy.
+the same bytes with the same versions of resvg, Pillow and numpy. `mezzotint.world.VERSION` goes up
+where a seed comes to give something else, and data sets on disk are told apart by it.
 
 ## What it does not hold
 

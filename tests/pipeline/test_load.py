@@ -18,6 +18,7 @@ from mezzotint.families.base import Model
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.unet import UNet
+from mezzotint.pipeline.load import EMBEDDED
 from mezzotint.training.tokenizer import train_tokenizer
 
 FOX = "a fox in the snow at night"
@@ -145,3 +146,9 @@ def test_the_embedded_model_is_loaded_by_default():
     assert pipe.source == "storybook"
     one, two = (pipe.generate(FOX, seed=1, steps=4) for _ in range(2))
     assert np.array_equal(np.asarray(one.images[0]), np.asarray(two.images[0]))
+
+
+@needs_weights
+def test_the_embedded_model_is_small():
+    files = [file for file in EMBEDDED["storybook"].iterdir() if file.suffix != ".py"]
+    assert sum(file.stat().st_size for file in files if file.is_file()) <= 24e6

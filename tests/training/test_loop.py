@@ -2,7 +2,9 @@ import json
 from dataclasses import asdict
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
 from mezzotint.errors import InputError
@@ -49,6 +51,15 @@ def test_the_recipe_is_written_in_full(finished, pictures, tiny_run):
     begun = json.loads((finished / "recipe.json").read_text())
     recipe = resolve("autoencoder", {**tiny_run, "log_every": 10, "save_every": 40})
     assert begun == json.loads(json.dumps({**asdict(recipe), "source": str(pictures.resolve())}))
+
+
+def test_the_averaged_weights_are_what_is_handed_on(finished):
+    export = load_file(finished / "export" / "autoencoder.safetensors")
+    mean, last = (
+        load_file(finished / "step-00000060" / f"{part}.safetensors") for part in ("ema", "weights")
+    )
+    assert all(torch.equal(export[name], mean[name]) for name in mean)
+    assert not any(torch.equal(export[name], last[name]) for name in mean)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(
