@@ -1,0 +1,25 @@
+"""What transformers calls the tensors of a T5 encoder."""
+
+from mezzotint.checkpoints.keymap import KeyMap, under
+
+_LAYER = (
+    ("layer.0.layer_norm", "norm_attend"),
+    ("layer.0.SelfAttention.q", "query"),
+    ("layer.0.SelfAttention.k", "key"),
+    ("layer.0.SelfAttention.v", "value"),
+    ("layer.0.SelfAttention.o", "out"),
+    ("layer.1.layer_norm", "norm_feed"),
+    ("layer.1.DenseReluDense.wi_0", "gate"),
+    ("layer.1.DenseReluDense.wi_1", "widen"),
+    ("layer.1.DenseReluDense.wo", "narrow"),
+)
+
+T5 = KeyMap(
+    pairs=(
+        ("shared", "tokens"),
+        ("encoder.block.0.layer.0.SelfAttention.relative_attention_bias", "distances"),
+        *under("encoder.block.{}", "layers.{}", _LAYER),
+        ("encoder.final_layer_norm", "norm_out"),
+    ),
+    ignored=("encoder.embed_tokens",),  # the same tensor as ``shared``
+)
