@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,13 @@ def test_a_damaged_manifest_is_refused_by_name(tmp_path: Path, manifest: bytes):
     assert "\n" not in str(caught.value)
 
 
-FILES = ["unet.safetensors", "autoencoder.safetensors", "text.safetensors", "tokenizer.json"]
+FILES = [
+    "unet.safetensors",
+    "autoencoder.safetensors",
+    "text.safetensors",
+    "tokenizer.json",
+    "sizes.json",
+]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -138,6 +145,37 @@ def test_latents_without_their_scale_are_refused(folder: Path, tmp_path: Path):
     write_manifest(path, "storybook")
     with pytest.raises(InputError, match=r"autoencoder\.safetensors: 1 missing: latent_std"):
         mz.load(path)
+
+
+def test_a_model_tells_its_sizes(folder: Path, tmp_path: Path):
+    model = mz.load(folder).model
+    unet = replace(model.family.unet, channels=(16, 32), heads=(1, 1), groups=2)
+    family = replace(model.family, size=64, unet=unet)
+    storybook.save(replace(model, family=family, network=UNet(unet)), tmp_path / "small")
+    small = mz.load(tmp_path / "small")
+    assert small.model.family == family
+    assert small.generate(FOX, seed=1, steps=1).images[0].size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        (b"{", "is not JSON"),
+        (b"[]", "is not a JSON table"),
+        (b'{"sise": 64}', "unknown field 'sise': did you mean 'size'"),
+        (b'{"unet": {"blocks": "two"}}', "unet: blocks must be of type int, not 'two'"),
+        (b'{"unet": {"blocks": 1}}', "does not fit UNet"),
+    ],
+)
+def test_wrong_sizes_are_refused(folder: Path, tmp_path: Path, sizes: bytes, says: str):
+    path = tmp_path / "weights"
+    shutil.copytree(folder, path)
+    (path / storybook.SIZES).write_bytes(sizes)
+    write_manifest(path, "storybook")
+    with pytest.raises(InputError) as caught:
+        mz.load(path)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @needs_weights

@@ -55,6 +55,20 @@ class WeightsFolder:
             )
         return data
 
+    def table(self, name: str) -> dict[str, object]:
+        """Return what one listed JSON file says.
+
+        Raises:
+            InputError: as ``read``, or the file is not a JSON table.
+        """
+        try:
+            table: object = json.loads(self.read(name))
+        except ValueError as error:
+            raise InputError(f"{self.path / name} is not JSON: {error}") from error
+        if not isinstance(table, dict):
+            raise InputError(f"{self.path / name} is not a JSON table")
+        return cast("dict[str, object]", table)
+
     def weights(self, name: str) -> dict[str, Tensor]:
         """Return the float32 tensors of one listed safetensors file.
 

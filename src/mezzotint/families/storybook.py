@@ -7,6 +7,8 @@ even with times drawn uniformly. Normalisation has 16 channels or more a group, 
 where the latent is 8 × 8, because that is what a CPU is quick at.
 """
 
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -22,9 +24,10 @@ from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.clip import CLIPText, CLIPTextParams, CLIPVisionParams, TowerParams
 from mezzotint.models.unet import UNet, UNetParams
 from mezzotint.nn.init import unfilled
+from mezzotint.specs import replaced
 
 NETWORK, AUTOENCODER, TEXT = "unet.safetensors", "autoencoder.safetensors", "text.safetensors"
-TOKENIZER = "tokenizer.json"
+TOKENIZER, SIZES = "tokenizer.json", "sizes.json"
 LATENT_MEAN, LATENT_STD = "latent_mean", "latent_std"  # beside the autoencoder's own weights
 
 WIDTH = 256  # of the text tower, and so of the context that the U-Net attends to
@@ -82,6 +85,16 @@ VISION = CLIPVisionParams(
 """The image tower that the text tower is trained against."""
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What may differ between two models of this family; they are told by ``sizes.json``."""
+
+    size: int
+    autoencoder: AutoencoderParams
+    text: CLIPTextParams
+    unet: UNetParams
+
+
 def load(path: Path) -> Model:
     """The model in a folder that ``save`` wrote, float32 on the CPU.
 
@@ -89,22 +102,20 @@ def load(path: Path) -> Model:
         InputError: the folder is not one of these, or a file is damaged or does not fit.
     """
     folder = open_folder(path)
+    sizes = replaced(_sizes(STORYBOOK), folder.table(SIZES), str(path / SIZES))
+    family = replace(STORYBOOK, **{name: getattr(sizes, name) for name in asdict(sizes)})
     autoencoder = folder.weights(AUTOENCODER)
     scale = [name for name in (LATENT_MEAN, LATENT_STD) if name not in autoencoder]
     refuse_any(str(path / AUTOENCODER), {"missing": scale})
     mean, std = autoencoder.pop(LATENT_MEAN), autoencoder.pop(LATENT_STD)
     with unfilled():
-        networks = (
-            UNet(STORYBOOK.unet),
-            Autoencoder(STORYBOOK.autoencoder),
-            CLIPText(STORYBOOK.text),
-        )
+        networks = UNet(family.unet), Autoencoder(family.autoencoder), CLIPText(family.text)
     states = folder.weights(NETWORK), autoencoder, folder.weights(TEXT)
     for network, state, name in zip(networks, states, (NETWORK, AUTOENCODER, TEXT), strict=True):
         load_complete(network, state, str(path / name))
         network.requires_grad_(False).eval()
     return Model(
-        family=STORYBOOK,
+        family=family,
         network=networks[0],
         autoencoder=networks[1],
         text=networks[2],
@@ -123,7 +134,13 @@ def save(model: Model, path: Path) -> None:
         scale = {LATENT_MEAN: model.latent_mean.flatten(), LATENT_STD: model.latent_std.flatten()}
         _save(folder / AUTOENCODER, model.autoencoder, scale)
         write_whole(folder / TOKENIZER, model.tokenizer.to_str().encode())
+        sizes = json.dumps(asdict(_sizes(model.family)), indent=2)
+        write_whole(folder / SIZES, sizes.encode() + b"\n")
         write_manifest(folder, STORYBOOK.name)
+
+
+def _sizes(family: Family) -> Sizes:
+    return Sizes(family.size, family.autoencoder, family.text, family.unet)
 
 
 def _save(file: Path, network: nn.Module, extra: dict[str, Tensor] | None = None) -> None:

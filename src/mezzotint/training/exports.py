@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,10 +10,13 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from mezzotint.checkpoints.folder import load_complete
 from mezzotint.errors import InputError
 from mezzotint.files import write_whole
+from mezzotint.specs import replaced
 
 N = TypeVar("N", bound=nn.Module)
+P = TypeVar("P")
 
 
 def channels_last(network: N) -> N:
@@ -43,3 +47,22 @@ def read_export(run: Path, file: str) -> bytes:
         raise InputError(
             f"{run} has no export/{file}: train that recipe to its end first"
         ) from error
+
+
+def read_network(run: Path, name: str, make: Callable[[P], N], like: P) -> N:
+    """A network that the run in this folder exported, of the sizes that it was exported with.
+
+    Args:
+        run: the run's folder.
+        name: what the network is called there.
+        make: the network of some sizes.
+        like: sizes of that type.
+
+    Raises:
+        InputError: the run is not finished, or what it exported was changed.
+    """
+    source = f"{run}/export/{name}"
+    network = make(replaced(like, json.loads(read_export(run, f"{name}.json")), f"{source}.json"))
+    weights = safetensors.torch.load(read_export(run, f"{name}.safetensors"))
+    load_complete(network, weights, f"{source}.safetensors")
+    return channels_last(network.requires_grad_(False).eval())
