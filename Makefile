@@ -16,7 +16,7 @@ PINS := pyproject.toml constraints.txt
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.draws
-	$(BIN)/mezzotint generate "a fox in the snow at night" -o fox.png
+	$(BIN)/mezzotint generate "a fox in the snow at night" --seed 1 -o fox.png
 	@echo "Your picture: $(CURDIR)/fox.png"
 
 test: $(VENV)/.tests
