@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from mezzotint.diffusion import Process
@@ -221,12 +222,18 @@ def test_two_held_out_pictures_are_enough(denoiser_task):
     assert all(map(math.isfinite, figures.values()))
 
 
-def test_the_text_tower_is_frozen(denoiser_task):
+def test_the_text_tower_learns_along_and_is_exported(denoiser_task, tmp_path):
     task = denoiser_task()
     task.loss(task.batch(draw(0)), draw(0))[0].backward()
-    assert all(w.grad is None for w in task.model.text.parameters())
     assert all(w.grad is not None for w in task.network.parameters())
+    assert {id(w) for w in task.model.text.parameters()} < {
+        id(w) for w in task.network.parameters()
+    }
+    assert all(w.grad is None for w in task.model.autoencoder.parameters())
     task.network.zero_grad()
+    task.export(tmp_path)
+    exported = load_file(tmp_path / "text.safetensors")
+    assert exported.keys() == task.model.text.state_dict().keys()
 
 
 def test_the_grid_has_a_picture_for_each_prompt(denoiser_task):

@@ -37,21 +37,29 @@ def read_autoencoder(home: Path, recipe: DenoiserRecipe) -> Autoencoder:
     return read_network(run, "autoencoder", Autoencoder, STORYBOOK.autoencoder)
 
 
-def with_text(
-    home: Path,
-    recipe: DenoiserRecipe,
-    network: UNet,
-    autoencoder: Autoencoder,
-    moments: tuple[Tensor, Tensor],
-    size: int,
-) -> Model:
-    """A model for pictures of ``size`` pixels, with the text tower that a run exported.
+def read_text(run: Path) -> CLIPText:
+    """The text tower that a run exported.
 
     Raises:
         InputError: that run is not finished.
     """
-    run = home / recipe.clip_run
-    text = read_network(run, "text", CLIPText, STORYBOOK.text)
+    return read_network(run, "text", CLIPText, STORYBOOK.text)
+
+
+def together(
+    home: Path,
+    recipe: DenoiserRecipe,
+    network: UNet,
+    text: CLIPText,
+    autoencoder: Autoencoder,
+    moments: tuple[Tensor, Tensor],
+    size: int,
+) -> Model:
+    """A model for pictures of ``size`` pixels, with the tokenizer that a run exported.
+
+    Raises:
+        InputError: that run is not finished.
+    """
     family = replace(
         STORYBOOK,
         size=size,
@@ -64,7 +72,9 @@ def with_text(
         network=network,
         autoencoder=autoencoder,
         text=text,
-        tokenizer=Tokenizer.from_str(read_export(run, "tokenizer.json").decode()),
+        tokenizer=Tokenizer.from_str(
+            read_export(home / recipe.clip_run, "tokenizer.json").decode()
+        ),
         latent_mean=moments[0],
         latent_std=moments[1],
         digest="",
@@ -79,7 +89,8 @@ def pack(denoiser_run: Path, recipe: DenoiserRecipe, size: int, folder: Path) ->
     """
     home = denoiser_run.parent
     network = read_network(denoiser_run, "unet", UNet, STORYBOOK.unet)
+    text = read_text(denoiser_run)
     latents = safetensors.torch.load(read_export(denoiser_run, "latents.safetensors"))
-    autoencoder = read_autoencoder(home, recipe)
     moments = latents["mean"], latents["std"]
-    storybook.save(with_text(home, recipe, network, autoencoder, moments, size), folder)
+    autoencoder = read_autoencoder(home, recipe)
+    storybook.save(together(home, recipe, network, text, autoencoder, moments, size), folder)

@@ -8,7 +8,7 @@ from torch import nn
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIP
 from mezzotint.models.unet import UNet
-from mezzotint.training.assemble import check_parts, read_autoencoder, with_text
+from mezzotint.training.assemble import check_parts, read_autoencoder, read_text, together
 from mezzotint.training.data.latents import LatentSet, picture_latents
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
@@ -64,6 +64,8 @@ def _heavy(network: nn.Module) -> list[nn.Module]:
             return [network.encoder, network.decoder]
         case CLIP():
             return [network.text, network.vision]
+        case nn.ModuleDict():
+            return list(network.values())
         case _:
             return [network]
 
@@ -86,8 +88,9 @@ def _denoiser(
         for pictures in (sets.train, sets.held_out)
     ]
     mean, std = (moment.to(group.device) for moment in latents[0].moments())
-    model = with_text(home, task, network, autoencoder, (mean, std), recipe.pictures.size)
-    model.text.to(group.device)
+    text = read_text(home / task.clip_run).to(group.device)
+    size = recipe.pictures.size
+    model = together(home, task, network, text, autoencoder, (mean, std), size)
 
     def captioned(pictures: PictureSet, made: LatentSet) -> Captioned:
         tokens = group.leader_first(lambda: caption_tokens(pictures, model.tokenizer))

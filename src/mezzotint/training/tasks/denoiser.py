@@ -1,4 +1,9 @@
-"""The denoiser: a U-Net on cached latents, told the caption by a frozen text tower."""
+"""The denoiser: a U-Net on cached latents, and the text tower that tells it the caption.
+
+The tower begins as CLIP's and learns along. Contrast alone teaches it what tells pictures apart at
+a glance, which is colour before shape: frozen, it kept so little of which object was asked for that
+the U-Net drew blobs of the right colour.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from mezzotint.diffusion.losses import Distribution, denoising_loss, sample_times
 from mezzotint.families.base import Model
@@ -33,7 +38,7 @@ class DenoiserRecipe:
     Attributes:
         unet: the network.
         autoencoder_run: the run whose latents it learns; a sibling of this one's folder.
-        clip_run: the run whose text tower it listens to.
+        clip_run: the run whose text tower it begins with.
         times: the distribution of training times, with ``times_mean`` and ``times_std``.
         direction: weight of the velocity-direction term.
         caption_dropout: share of the captions that are left empty, for guidance.
@@ -79,9 +84,9 @@ class DenoiserTask:
         self.train, self.held_out, self.model = train, held_out, model
         self.single_steps = round(recipe.single_share * steps) if train.single else 0
         self.empty = encode(model.tokenizer, [""])[0]
-        self.network = model.network
-        for frozen in (model.text, model.autoencoder):
-            frozen.requires_grad_(False).eval()
+        self.network = nn.ModuleDict({"unet": model.network, "text": model.text})
+        model.text.requires_grad_(True)
+        model.autoencoder.requires_grad_(False).eval()
 
     def batch(self, draw: Draw) -> Batch:
         """``latents`` (b, c, h, w) float16 as the encoder gave them, and ``tokens`` (b, n)."""
@@ -124,8 +129,9 @@ class DenoiserTask:
         return sheet(np.stack(images), columns=4)
 
     def export(self, folder: Path) -> None:
-        """Write the network as ``unet``, and ``latents.safetensors``, the latents' moments."""
-        write_network(folder, "unet", self.network, self.recipe.unet)
+        """Write ``unet`` and ``text``, and ``latents.safetensors``, the latents' moments."""
+        write_network(folder, "unet", self.model.network, self.recipe.unet)
+        write_network(folder, "text", self.model.text, self.model.family.text)
         moments = {"mean": self.model.latent_mean.cpu(), "std": self.model.latent_std.cpu()}
         write_whole(folder / "latents.safetensors", save(moments))
 
@@ -138,8 +144,7 @@ class DenoiserTask:
 
     def _losses(self, batch: Batch, draw: Draw) -> Tensor:
         recipe, family = self.recipe, self.model.family
-        with torch.no_grad():
-            context, pooled = self.model.text(batch["tokens"], skip=family.text_skip)
+        context, pooled = self.model.text(batch["tokens"], skip=family.text_skip)
         x0 = (batch["latents"].float() - self.model.latent_mean) / self.model.latent_std
         eps = draw.normal("noise", *x0.shape[1:])
         # stratified over the batch of all processes, so drawn for all of them
@@ -149,7 +154,7 @@ class DenoiserTask:
         ]
         x = family.process.diffuse(x0, eps, t)
         y = pooled if recipe.unet.y_width else None
-        out = self.network(x, t * family.time_scale, context, y)
+        out = self.model.network(x, t * family.time_scale, context, y)
         alpha, sigma = family.process.alpha(t), family.process.sigma(t)
         return denoising_loss(
             out, x0, eps, alpha, sigma, family.prediction, direction=recipe.direction
