@@ -24,7 +24,7 @@ def check_parts(home: Path, recipe: DenoiserRecipe) -> None:
         InputError: one of them is not.
     """
     read_export(home / recipe.autoencoder_run, "autoencoder.safetensors")
-    read_export(home / recipe.clip_run, "text.safetensors")
+    read_export(home / recipe.clip_run, "tokenizer.json")
 
 
 def read_autoencoder(home: Path, recipe: DenoiserRecipe) -> Autoencoder:
@@ -35,15 +35,6 @@ def read_autoencoder(home: Path, recipe: DenoiserRecipe) -> Autoencoder:
     """
     run = home / recipe.autoencoder_run
     return read_network(run, "autoencoder", Autoencoder, STORYBOOK.autoencoder)
-
-
-def read_text(run: Path) -> CLIPText:
-    """The text tower that a run exported.
-
-    Raises:
-        InputError: that run is not finished.
-    """
-    return read_network(run, "text", CLIPText, STORYBOOK.text)
 
 
 def together(
@@ -89,7 +80,7 @@ def pack(denoiser_run: Path, recipe: DenoiserRecipe, size: int, folder: Path) ->
     """
     home = denoiser_run.parent
     network = read_network(denoiser_run, "unet", UNet, STORYBOOK.unet)
-    text = read_text(denoiser_run)
+    text = read_network(denoiser_run, "text", CLIPText, STORYBOOK.text)
     latents = safetensors.torch.load(read_export(denoiser_run, "latents.safetensors"))
     moments = latents["mean"], latents["std"]
     autoencoder = read_autoencoder(home, recipe)

@@ -5,10 +5,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mezzotint.families.storybook import STORYBOOK
 from mezzotint.models.autoencoder import Autoencoder
-from mezzotint.models.clip import CLIP
+from mezzotint.models.clip import CLIP, CLIPText
 from mezzotint.models.unet import UNet
-from mezzotint.training.assemble import check_parts, read_autoencoder, read_text, together
+from mezzotint.training.assemble import check_parts, read_autoencoder, together
 from mezzotint.training.data.latents import LatentSet, picture_latents
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
@@ -88,7 +89,7 @@ def _denoiser(
         for pictures in (sets.train, sets.held_out)
     ]
     mean, std = (moment.to(group.device) for moment in latents[0].moments())
-    text = read_text(home / task.clip_run).to(group.device)
+    text = CLIPText(STORYBOOK.text).to(group.device)
     size = recipe.pictures.size
     model = together(home, task, network, text, autoencoder, (mean, std), size)
 

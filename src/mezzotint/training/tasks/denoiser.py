@@ -1,8 +1,9 @@
 """The denoiser: a U-Net on cached latents, and the text tower that tells it the caption.
 
-The tower begins as CLIP's and learns along. Contrast alone teaches it what tells pictures apart at
-a glance, which is colour before shape: frozen, it kept so little of which object was asked for that
-the U-Net drew blobs of the right colour.
+The tower has CLIP's architecture and learns with the U-Net, from its own first weights. Contrast
+teaches a tower what tells pictures apart at a glance, which is colour before shape: one trained so
+for minutes, frozen or not, kept so little of which object was asked for (seven dimensions of 256)
+that the U-Net drew blobs of the right colour.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class DenoiserRecipe:
     Attributes:
         unet: the network.
         autoencoder_run: the run whose latents it learns; a sibling of this one's folder.
-        clip_run: the run whose text tower it begins with.
+        clip_run: the run whose tokenizer it reads captions with.
         times: the distribution of training times, with ``times_mean`` and ``times_std``.
         direction: weight of the velocity-direction term.
         caption_dropout: share of the captions that are left empty, for guidance.
