@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from embedded import needs_weights
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -297,7 +296,6 @@ def test_a_reader_that_leaves_is_no_error():
         assert ran.stderr == ""
 
 
-@needs_weights
 def test_the_embedded_model_draws_without_a_network(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
@@ -321,7 +319,6 @@ def test_the_embedded_model_draws_without_a_network(tmp_path):
     assert (tmp_path / "fox.png").read_bytes() == (tmp_path / "fox-again.png").read_bytes()
 
 
-@needs_weights
 def test_sigint_ends_the_command_with_130(tmp_path):
     process = subprocess.Popen(
         [*COMMAND, "generate", FOX, "--steps", "1000", "-o", "fox.png"],

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from embedded import needs_weights
 
 import mezzotint as mz
 from mezzotint.checkpoints.folder import write_manifest
@@ -178,7 +177,6 @@ def test_wrong_sizes_are_refused(folder: Path, tmp_path: Path, sizes: bytes, say
     assert "\n" not in str(caught.value)
 
 
-@needs_weights
 def test_the_embedded_model_is_loaded_by_default():
     pipe = mz.load()
     assert pipe.source == "storybook"
@@ -186,7 +184,6 @@ def test_the_embedded_model_is_loaded_by_default():
     assert np.array_equal(np.asarray(one.images[0]), np.asarray(two.images[0]))
 
 
-@needs_weights
 def test_the_embedded_model_is_small():
     files = [file for file in EMBEDDED["storybook"].iterdir() if file.suffix != ".py"]
     assert sum(file.stat().st_size for file in files if file.is_file()) <= 24e6
