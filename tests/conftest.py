@@ -1,6 +1,7 @@
 """What every test has: one core, no network, and a tiny model if it asks for it."""
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, one core each
 
@@ -12,6 +13,13 @@ from hypothesis import settings
 
 settings.register_profile("mezzotint", deadline=None, print_blob=True)
 settings.load_profile("mezzotint")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Let a test that draws numbers draw the same ones every time."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")

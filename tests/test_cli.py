@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -167,7 +168,7 @@ def test_every_verb_refuses_in_one_line(run: Run, words: list[str], says: str):
 @pytest.mark.parametrize("damage", ["cut", "flip"])
 def test_damaged_weights_are_refused_in_one_line(run: Run, monkeypatch, damage: str):
     monkeypatch.delattr(mz, "load")  # the stand-in: the package's own comes back
-    weights = Path("model") / "autoencoder.safetensors"
+    weights = Path("model") / "sizes.json"
     weights.parent.mkdir()
     weights.write_bytes(data := bytes(1000))
     write_manifest(weights.parent, "storybook")
@@ -326,6 +327,8 @@ def test_sigint_ends_the_command_with_130(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell's background job ignores the signal, and so would its children
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     with suppress(subprocess.TimeoutExpired):
         process.wait(4)  # long enough to be among the steps

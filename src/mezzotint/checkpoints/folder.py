@@ -61,8 +61,9 @@ class WeightsFolder:
         Raises:
             InputError: as ``read``, or the file is not a JSON table.
         """
+        data = self.read(name)
         try:
-            table: object = json.loads(self.read(name))
+            table: object = json.loads(data)
         except ValueError as error:
             raise InputError(f"{self.path / name} is not JSON: {error}") from error
         if not isinstance(table, dict):
