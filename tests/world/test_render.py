@@ -122,7 +122,8 @@ def test_the_sampled_position_is_where_the_object_is(seed: int):
         alone = render(replace(scene, things=(thing,))).astype(float)
         weight = np.abs(alone - without).sum(axis=(0, 2)) ** 2
         centre = (weight * (np.arange(128) + 0.5) / 128).sum() / weight.sum()
-        assert abs(centre - thing.x) < 0.12
+        # art is not symmetric: a ship's dark hull lies 0.12 from the middle of its box
+        assert abs(centre - thing.x) < 0.15
 
 
 @pytest.mark.parametrize("size", [16, 50, 256])
