@@ -82,7 +82,7 @@ VISION = CLIPVisionParams(
     patch=16,
     projection=WIDTH,
 )
-"""The image tower that the text tower is trained against."""
+"""The image tower of the family's CLIP."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def load(path: Path) -> Model:
     """
     folder = open_folder(path)
     sizes = replaced(_sizes(STORYBOOK), folder.table(SIZES), str(path / SIZES))
-    family = replace(STORYBOOK, **{name: getattr(sizes, name) for name in asdict(sizes)})
+    family = replace(STORYBOOK, **vars(sizes))
     autoencoder = folder.weights(AUTOENCODER)
     scale = [name for name in (LATENT_MEAN, LATENT_STD) if name not in autoencoder]
     refuse_any(str(path / AUTOENCODER), {"missing": scale})

@@ -37,20 +37,24 @@ def read_autoencoder(home: Path, recipe: DenoiserRecipe) -> Autoencoder:
     return read_network(run, "autoencoder", Autoencoder, STORYBOOK.autoencoder)
 
 
-def together(
-    home: Path,
-    recipe: DenoiserRecipe,
-    network: UNet,
-    text: CLIPText,
-    autoencoder: Autoencoder,
-    moments: tuple[Tensor, Tensor],
-    size: int,
-) -> Model:
-    """A model for pictures of ``size`` pixels, with the tokenizer that a run exported.
+def read_tokenizer(home: Path, recipe: DenoiserRecipe) -> Tokenizer:
+    """The tokenizer that a run in ``home`` exported.
 
     Raises:
         InputError: that run is not finished.
     """
+    return Tokenizer.from_str(read_export(home / recipe.clip_run, "tokenizer.json").decode())
+
+
+def together(
+    network: UNet,
+    text: CLIPText,
+    tokenizer: Tokenizer,
+    autoencoder: Autoencoder,
+    moments: tuple[Tensor, Tensor],
+    size: int,
+) -> Model:
+    """A model of these parts for pictures of ``size`` pixels."""
     family = replace(
         STORYBOOK,
         size=size,
@@ -63,9 +67,7 @@ def together(
         network=network,
         autoencoder=autoencoder,
         text=text,
-        tokenizer=Tokenizer.from_str(
-            read_export(home / recipe.clip_run, "tokenizer.json").decode()
-        ),
+        tokenizer=tokenizer,
         latent_mean=moments[0],
         latent_std=moments[1],
         digest="",
@@ -83,5 +85,5 @@ def pack(denoiser_run: Path, recipe: DenoiserRecipe, size: int, folder: Path) ->
     text = read_network(denoiser_run, "text", CLIPText, STORYBOOK.text)
     latents = safetensors.torch.load(read_export(denoiser_run, "latents.safetensors"))
     moments = latents["mean"], latents["std"]
-    autoencoder = read_autoencoder(home, recipe)
-    storybook.save(together(home, recipe, network, text, autoencoder, moments, size), folder)
+    tokenizer, autoencoder = read_tokenizer(home, recipe), read_autoencoder(home, recipe)
+    storybook.save(together(network, text, tokenizer, autoencoder, moments, size), folder)

@@ -9,10 +9,11 @@ from mezzotint.families.storybook import STORYBOOK
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIP, CLIPText
 from mezzotint.models.unet import UNet
-from mezzotint.training.assemble import check_parts, read_autoencoder, together
+from mezzotint.training.assemble import check_parts, read_autoencoder, read_tokenizer, together
 from mezzotint.training.data.latents import LatentSet, picture_latents
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
+from mezzotint.training.exports import read_sizes
 from mezzotint.training.journal import note_progress
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
@@ -89,9 +90,10 @@ def _denoiser(
         for pictures in (sets.train, sets.held_out)
     ]
     mean, std = (moment.to(group.device) for moment in latents[0].moments())
-    text = CLIPText(STORYBOOK.text).to(group.device)
-    size = recipe.pictures.size
-    model = together(home, task, network, text, autoencoder, (mean, std), size)
+    # of the sizes of the tower whose tokenizer it reads with
+    text = CLIPText(read_sizes(home / task.clip_run, "text", STORYBOOK.text)).to(group.device)
+    tokenizer = read_tokenizer(home, task)
+    model = together(network, text, tokenizer, autoencoder, (mean, std), recipe.pictures.size)
 
     def captioned(pictures: PictureSet, made: LatentSet) -> Captioned:
         tokens = group.leader_first(lambda: caption_tokens(pictures, model.tokenizer))

@@ -49,6 +49,16 @@ def read_export(run: Path, file: str) -> bytes:
         ) from error
 
 
+def read_sizes(run: Path, name: str, like: P) -> P:
+    """The sizes, of the type of ``like``, of a network that the run in this folder exported.
+
+    Raises:
+        InputError: the run is not finished, or what it exported was changed.
+    """
+    table = json.loads(read_export(run, f"{name}.json"))
+    return replaced(like, table, f"{run}/export/{name}.json")
+
+
 def read_network(run: Path, name: str, make: Callable[[P], N], like: P) -> N:
     """A network that the run in this folder exported, of the sizes that it was exported with.
 
@@ -61,8 +71,7 @@ def read_network(run: Path, name: str, make: Callable[[P], N], like: P) -> N:
     Raises:
         InputError: the run is not finished, or what it exported was changed.
     """
-    source = f"{run}/export/{name}"
-    network = make(replaced(like, json.loads(read_export(run, f"{name}.json")), f"{source}.json"))
+    network = make(read_sizes(run, name, like))
     weights = safetensors.torch.load(read_export(run, f"{name}.safetensors"))
-    load_complete(network, weights, f"{source}.safetensors")
+    load_complete(network, weights, f"{run}/export/{name}.safetensors")
     return channels_last(network.requires_grad_(False).eval())
