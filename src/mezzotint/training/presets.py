@@ -65,7 +65,7 @@ _DENOISER_TASK = DenoiserRecipe(
     times_std=1.2,
     direction=0.5,
     caption_dropout=0.1,
-    single_share=0.35,
+    single_share=0.5,
     prompts=(
         "a fox in the snow at night",
         "a rocket in space",
@@ -82,7 +82,7 @@ DENOISER = replace(
     AUTOENCODER,
     name="denoiser",
     task=_DENOISER_TASK,
-    steps=10_000,
+    steps=12_000,
     batch=48,
     lr=4e-4,
     betas=(0.9, 0.99),
