@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 
+from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.diffusion import Prediction, Process
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.clip import CLIPText, CLIPTextParams
@@ -48,6 +49,19 @@ class Family:
     def multiple(self) -> int:
         """The sides of a picture are multiples of this many pixels."""
         return self.autoencoder.factor
+
+
+@dataclass(frozen=True)
+class Part:
+    """A network of a model, and what published files call its tensors.
+
+    Attributes:
+        module: the network.
+        maps: diffusers' or transformers' names first, then those of the original release.
+    """
+
+    module: nn.Module
+    maps: tuple[KeyMap, ...]
 
 
 @dataclass(frozen=True)
