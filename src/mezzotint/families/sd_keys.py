@@ -129,7 +129,7 @@ CLIP_TEXT = KeyMap(
         ("text_projection", "project"),
     ),
     also=_TEXT,  # transformers 5 writes a text tower without projection so
-    ignored=("text_model.embeddings.position_ids",),
+    ignored=("text_model.embeddings.position_ids", "embeddings.position_ids"),
 )
 
 CLIP_VISION = KeyMap(

@@ -21,5 +21,6 @@ T5 = KeyMap(
         *under("encoder.block.{}", "layers.{}", _LAYER),
         ("encoder.final_layer_norm", "norm_out"),
     ),
-    ignored=("encoder.embed_tokens",),  # the same tensor as ``shared``
+    also=(("encoder.embed_tokens", "tokens"),),  # files have it besides ``shared``, or alone
+    ignored=("encoder.embed_tokens",),
 )
