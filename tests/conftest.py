@@ -31,72 +31,83 @@ def tiny_model():
     import torch
 
     from mezzotint.diffusion import Process
-    from mezzotint.families.base import Family, Model
+    from mezzotint.families.base import Family, Model, first_pooled
+    from mezzotint.families.text import Frame, TextEncoder, bare
     from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
     from mezzotint.models.clip import CLIPText, CLIPTextParams, TowerParams
     from mezzotint.models.unet import UNet, UNetParams
-    from mezzotint.training.tokenizer import END, train_tokenizer
+    from mezzotint.training.tokenizer import BEGIN, END, train_tokenizer
 
     captions = ["a fox in the snow at night", "a red apple on a blue background"]
     tokenizer = train_tokenizer(captions, vocabulary=400, length=24)
+    begin, end = tokenizer.token_to_id(BEGIN), tokenizer.token_to_id(END)
     family = Family(
         name="tiny",
         process=Process.flow(),
         prediction="flow",
         time_scale=1000.0,
-        autoencoder=AutoencoderParams(
-            image_channels=3,
-            latent_channels=4,
-            patch=2,
-            channels=(16, 16),
-            blocks=1,
-            mid_attention=False,
-            latent_convs=False,
-            groups=1,
-        ),
-        text=CLIPTextParams(
-            tower=TowerParams(width=32, layers=1, heads=2, hidden=64, activation="gelu"),
-            vocabulary=tokenizer.get_vocab_size(),
-            length=24,
-            end_token=tokenizer.token_to_id(END),
-            projection=0,
-        ),
-        text_skip=0,
-        unet=UNetParams(
-            channels_in=4,
-            channels_out=4,
-            channels=(32, 64),
-            blocks=1,
-            depths=(1, 1),
-            mid_depth=1,
-            heads=(2, 4),
-            context_width=32,
-            y_width=32,
-            groups=2,
-        ),
+        join=first_pooled,
+        zero_blank=False,
         size=32,
         smallest=16,
         largest=64,
+        multiple=4,
         steps=4,
         cfg=3.0,
         sampler="dpmpp_2m",
         spacing="linspace",
+        shift=None,
+        guidance=None,
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network, autoencoder = UNet(family.unet), Autoencoder(family.autoencoder)
-        text = CLIPText(family.text)
+        network = UNet(
+            UNetParams(
+                channels_in=4,
+                channels_out=4,
+                channels=(32, 64),
+                blocks=1,
+                depths=(1, 1),
+                mid_depth=1,
+                heads=(2, 4),
+                context_width=32,
+                y_width=32,
+                groups=2,
+            )
+        )
+        autoencoder = Autoencoder(
+            AutoencoderParams(
+                image_channels=3,
+                latent_channels=4,
+                patch=2,
+                channels=(16, 16),
+                blocks=1,
+                mid_attention=False,
+                latent_convs=False,
+                groups=1,
+            )
+        )
+        text = CLIPText(
+            CLIPTextParams(
+                tower=TowerParams(width=32, layers=1, heads=2, hidden=64, activation="gelu"),
+                vocabulary=tokenizer.get_vocab_size(),
+                length=24,
+                end_token=end,
+                projection=0,
+            )
+        )
         for module in (network, autoencoder, text):
             for weight in module.parameters():  # nothing stays zero, so that everything is heard
                 torch.nn.init.normal_(weight, mean=float(weight.ndim == 1), std=0.1)
+    frame = Frame(begin, end, pad=end, comma=None, length=22, repeats=False)
     return Model(
         family=family,
         network=network.eval(),
         autoencoder=autoencoder.eval(),
-        text=text.eval(),
-        tokenizer=tokenizer,
+        encoders=(TextEncoder(text.eval(), bare(tokenizer), frame),),
         latent_mean=torch.zeros(1, 4, 1, 1),
         latent_std=torch.ones(1, 4, 1, 1),
+        maps={},
         digest="0123456789",
     )
 

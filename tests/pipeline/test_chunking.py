@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mezzotint.errors import InputError
-from mezzotint.pipeline.chunking import Frame, Token, by_commas, by_segments, segments
+from mezzotint.families.text import Frame
+from mezzotint.pipeline.chunking import Token, by_commas, by_segments, segments
 from mezzotint.pipeline.prompts import parse
 
 few = settings(max_examples=40)

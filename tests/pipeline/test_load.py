@@ -14,7 +14,6 @@ import mezzotint as mz
 from mezzotint.checkpoints.folder import write_manifest
 from mezzotint.errors import InputError
 from mezzotint.families import storybook
-from mezzotint.families.base import Model
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.unet import UNet
@@ -25,21 +24,19 @@ FOX = "a fox in the snow at night"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, tiny_model: Model) -> Path:
+def folder(tmp_path_factory) -> Path:
     """The storybook model with random weights, on disk."""
-    family = storybook.STORYBOOK
+    sizes = storybook.SIZES
     torch.manual_seed(0)
-    network = UNet(family.unet)
+    network = UNet(sizes.unet)
     torch.nn.init.normal_(network.conv_out.weight, std=0.02)
-    model = Model(
-        family=family,
-        network=network,
-        autoencoder=Autoencoder(family.autoencoder),
-        text=CLIPText(family.text),
-        tokenizer=train_tokenizer([FOX], family.text.vocabulary, family.text.length),
-        latent_mean=torch.zeros(1, 4, 1, 1),
-        latent_std=torch.ones(1, 4, 1, 1),
-        digest="",
+    model = storybook.together(
+        network,
+        Autoencoder(sizes.autoencoder),
+        CLIPText(sizes.text),
+        train_tokenizer([FOX], sizes.text.vocabulary, sizes.text.length),
+        (torch.zeros(4), torch.ones(4)),
+        sizes.size,
     )
     path = tmp_path_factory.mktemp("weights") / "random"
     storybook.save(model, path)
@@ -148,11 +145,11 @@ def test_latents_without_their_scale_are_refused(folder: Path, tmp_path: Path):
 
 def test_a_model_tells_its_sizes(folder: Path, tmp_path: Path):
     model = mz.load(folder).model
-    unet = replace(model.family.unet, channels=(16, 32), heads=(1, 1), groups=2)
-    family = replace(model.family, size=64, unet=unet)
+    unet = replace(model.network.params, channels=(16, 32), heads=(1, 1), groups=2)
+    family = replace(model.family, size=64)
     storybook.save(replace(model, family=family, network=UNet(unet)), tmp_path / "small")
     small = mz.load(tmp_path / "small")
-    assert small.model.family == family
+    assert (small.model.family, small.model.network.params) == (family, unet)
     assert small.generate(FOX, seed=1, steps=1).images[0].size == (64, 64)
 
 
@@ -169,7 +166,7 @@ def test_a_model_tells_its_sizes(folder: Path, tmp_path: Path):
 def test_wrong_sizes_are_refused(folder: Path, tmp_path: Path, sizes: bytes, says: str):
     path = tmp_path / "weights"
     shutil.copytree(folder, path)
-    (path / storybook.SIZES).write_bytes(sizes)
+    (path / storybook.SIZES_FILE).write_bytes(sizes)
     write_manifest(path, "storybook")
     with pytest.raises(InputError) as caught:
         mz.load(path)

@@ -61,7 +61,7 @@ def test_without_guidance_the_negative_prompt_does_not_matter(tiny: Pipeline):
 def test_pictures_have_the_size_asked_for(tiny: Pipeline, width: int, height: int):
     out = tiny.generate(FOX, width=width, height=height, batch=2)
     assert [image.size for image in out.images] == [(width, height)] * 2
-    factor = tiny.model.family.autoencoder.factor
+    factor = tiny.model.factor
     assert out.latents.shape == (2, 4, height // factor, width // factor)
 
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from mezzotint.errors import InputError
-from mezzotint.families.storybook import STORYBOOK
+from mezzotint.families.storybook import SIZES
 from mezzotint.training.data import pictures as pictures_module
 from mezzotint.training.data import scenes as scenes_module
 from mezzotint.training.data.folder import folder_pictures
@@ -229,7 +229,7 @@ def test_tokens_are_those_of_the_captions(pictures, tmp_path):
 
 def test_a_tower_that_does_not_fit_the_vocabulary_is_refused(pictures, tmp_path):
     train, _ = read(pictures, tmp_path)
-    text = replace(STORYBOOK.text, vocabulary=300, length=24)
+    text = replace(SIZES.text, vocabulary=300, length=24)
     tokenizer = run_tokenizer(tmp_path, text, train)
     assert tokenizer.get_vocab_size() == 300
     with pytest.raises(InputError, match=r"task.text has a vocabulary of 200 .* needs 300 and 1"):

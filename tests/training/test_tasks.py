@@ -11,7 +11,6 @@ from torch import nn
 from mezzotint.diffusion import Process
 from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.pictures import Sets, finish, write_shard
-from mezzotint.training.data.tokens import encode
 from mezzotint.training.draw import Draw
 from mezzotint.training.presets import PRESETS
 from mezzotint.training.tasks.autoencoder import AutoencoderTask, _transform, gradient_distance
@@ -122,14 +121,14 @@ def denoiser_task(tiny_model):
         model = replace(tiny_model, network=network or tiny_model.network, **changed)
         recipe = replace(
             PRESETS["denoiser"].task,
-            unet=model.family.unet,
+            unet=tiny_model.network.params,
             single_share=single_share,
             direction=direction,
             caption_dropout=0.3,
         )
         latents = np.arange(COUNT, dtype=np.float16)[:, None, None, None].repeat(4, axis=1)
         latents = np.broadcast_to(latents, (COUNT, 4, 4, 4)).copy()
-        tokens = encode(model.tokenizer, CAPTIONS)[:, None]
+        tokens = model.encoders[0].windows(CAPTIONS).numpy().astype(np.int16)[:, None]
         data = Captioned(LatentSet([latents]), tokens, COUNT, SINGLE)
         return DenoiserTask(recipe, 0, steps, data, data, model)
 
@@ -226,14 +225,14 @@ def test_the_text_tower_learns_along_and_is_exported(denoiser_task, tmp_path):
     task = denoiser_task()
     task.loss(task.batch(draw(0)), draw(0))[0].backward()
     assert all(w.grad is not None for w in task.network.parameters())
-    assert {id(w) for w in task.model.text.parameters()} < {
+    assert {id(w) for w in task.encoder.network.parameters()} < {
         id(w) for w in task.network.parameters()
     }
     assert all(w.grad is None for w in task.model.autoencoder.parameters())
     task.network.zero_grad()
     task.export(tmp_path)
     exported = load_file(tmp_path / "text.safetensors")
-    assert exported.keys() == task.model.text.state_dict().keys()
+    assert exported.keys() == task.encoder.network.state_dict().keys()
 
 
 def test_the_grid_has_a_picture_for_each_prompt(denoiser_task):

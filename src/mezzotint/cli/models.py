@@ -7,8 +7,9 @@ def models() -> None:
 
     pipe = mz.load(device="cpu")
     model, family = pipe.model, pipe.model.family
-    networks = (model.network, model.autoencoder, model.text)
-    parameters = sum(weight.numel() for network in networks for weight in network.parameters())
+    parameters = sum(
+        weight.numel() for module in model.modules.values() for weight in module.parameters()
+    )
     sides = f"sides from {family.smallest} to {family.largest} in multiples of {family.multiple}"
     print(
         f"{pipe.source}, embedded, used without --model",

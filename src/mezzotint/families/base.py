@@ -1,17 +1,44 @@
 """What a family of checkpoints is, and what a loaded checkpoint can do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.diffusion import Prediction, Process
-from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
-from mezzotint.models.clip import CLIPText, CLIPTextParams
-from mezzotint.models.unet import UNet, UNetParams
+from mezzotint.families.text import Encoded, TextEncoder
+from mezzotint.models.autoencoder import Autoencoder
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """Encoded prompts: ``context`` (b, n, d) a vector a token, ``vector`` (b, d) one a prompt."""
+
+    context: Tensor
+    vector: Tensor | None
+
+    def __add__(self, other: "Conditioning") -> "Conditioning":
+        """Both, one after the other in the batch."""
+        context = torch.cat([self.context, other.context])
+        if self.vector is None or other.vector is None:
+            return Conditioning(context, None)
+        return Conditioning(context, torch.cat([self.vector, other.vector]))
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What some families are told of a picture beside the prompt.
+
+    Attributes:
+        height, width: pixels.
+        negative: whether it is what the picture should not be.
+    """
+
+    height: int
+    width: int
+    negative: bool = False
 
 
 @dataclass(frozen=True)
@@ -23,32 +50,33 @@ class Family:
         process: how noise was mixed in when it was trained.
         prediction: what its network predicts.
         time_scale: the network is told the process's native time multiplied by this.
-        text_skip: text layers left out at the end of the context (Stable Diffusion XL leaves 1).
+        join: what the network is told of what each text encoder made, all of the same batch.
+        zero_blank: whether an empty negative prompt was trained as zeros, rather than encoded.
         size: side of the pictures it was trained on, in pixels.
         smallest, largest: sides that it can be asked for, in pixels.
+        multiple: the sides of a picture are multiples of this many pixels.
         steps, cfg, sampler, spacing: what makes good pictures.
+        shift: of the noise levels, from the sides of the latent; None where there is no such thing.
+        guidance: the scale that a network which guidance was distilled into is told; None where it
+            is not told any.
     """
 
     name: str
     process: Process
     prediction: Prediction
     time_scale: float
-    autoencoder: AutoencoderParams
-    text: CLIPTextParams
-    text_skip: int
-    unet: UNetParams
+    join: Callable[[Sequence[Encoded], Canvas], Conditioning]
+    zero_blank: bool
     size: int
     smallest: int
     largest: int
+    multiple: int
     steps: int
     cfg: float
     sampler: str
     spacing: str
-
-    @property
-    def multiple(self) -> int:
-        """The sides of a picture are multiples of this many pixels."""
-        return self.autoencoder.factor
+    shift: Callable[[int, int], float] | None
+    guidance: float | None
 
 
 @dataclass(frozen=True)
@@ -65,34 +93,25 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Conditioning:
-    """Encoded prompts: ``context`` (b, n, d) a vector a token, ``pooled`` (b, d) one a prompt."""
-
-    context: Tensor
-    pooled: Tensor
-
-    def __add__(self, other: "Conditioning") -> "Conditioning":
-        """Both, one after the other in the batch."""
-        return Conditioning(
-            torch.cat([self.context, other.context]), torch.cat([self.pooled, other.pooled])
-        )
-
-
-@dataclass(frozen=True)
 class Model:
-    """A loaded checkpoint: networks, tokenizer, and the scale of the latents.
+    """A loaded checkpoint: networks, and the scale of the latents.
 
-    ``latent_mean`` and ``latent_std`` (1, c, 1, 1) bring the autoencoder's latents to zero mean
-    and unit variance, which is what the processes assume of x₀.
+    Attributes:
+        network: (x, timesteps, context, vector) → prediction, a U-Net or a transformer.
+        encoders: in the order in which the family names them.
+        latent_mean, latent_std: (1, c, 1, 1); they bring the autoencoder's latents to zero mean and
+            unit variance, which is what the processes assume of x₀.
+        maps: the published names of each part's tensors, as ``Part`` has them.
+        digest: ten hex digits that stand for the weights, empty where nobody has asked.
     """
 
     family: Family
-    network: UNet
+    network: nn.Module
     autoencoder: Autoencoder
-    text: CLIPText
-    tokenizer: Tokenizer
+    encoders: tuple[TextEncoder, ...]
     latent_mean: Tensor
     latent_std: Tensor
+    maps: Mapping[str, tuple[KeyMap, ...]]
     digest: str
 
     @property
@@ -105,25 +124,60 @@ class Model:
         """What the networks compute in; latents and images are float32 outside of them."""
         return next(self.network.parameters()).dtype
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        """Encode ``prompts``; what a tokenizer cuts off is told by ``cut_from``."""
-        ids = [encoding.ids for encoding in self.tokenizer.encode_batch(list(prompts))]
-        tokens = torch.tensor(ids, device=self.latent_mean.device)
-        context, pooled = self.text(tokens, skip=self.family.text_skip)
-        return Conditioning(context, pooled)
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The networks: "network", "autoencoder", and "text", "text_2" … for the encoders."""
+        names = ["text", *(f"text_{k}" for k in range(2, len(self.encoders) + 1))]
+        texts = {name: encoder.network for name, encoder in zip(names, self.encoders, strict=True)}
+        return {"network": self.network, "autoencoder": self.autoencoder, **texts}
 
-    def cut_from(self, prompt: str) -> str:
-        """The end of ``prompt`` that is too long to be read, empty where all of it is."""
-        overflow = self.tokenizer.encode(prompt).overflowing
-        return prompt[overflow[0].offsets[1][0] :].strip() if overflow else ""
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The networks with their published names."""
+        return {
+            name: Part(module, self.maps.get(name, ())) for name, module in self.modules.items()
+        }
 
-    def network_for(self, conditioning: Conditioning) -> Callable[[Tensor, Tensor], Tensor]:
-        """The network as a function of (x, native time) alone, under this conditioning."""
-        pooled = conditioning.pooled if self.family.unet.y_width else None
+    @property
+    def latent_channels(self) -> int:
+        """Channels of a latent."""
+        return self.autoencoder.params.latent_channels
+
+    @property
+    def factor(self) -> int:
+        """Pixels of a picture along one pixel of its latent."""
+        return self.autoencoder.params.factor
+
+    def encode_prompts(self, prompts: Sequence[str], canvas: Canvas | None = None) -> Conditioning:
+        """Encode ``prompts`` as they stand; what is too long for an encoder is cut off.
+
+        Args:
+            prompts: without syntax.
+            canvas: of the family's own size if it is not given.
+        """
+        canvas = canvas or Canvas(self.family.size, self.family.size)
+        encoded = [encoder(encoder.windows(prompts)) for encoder in self.encoders]
+        return self.family.join(encoded, canvas)
+
+    def network_for(
+        self, conditioning: Conditioning, guidance: float | None = None
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """The network as a function of (x, native time) alone, under this conditioning.
+
+        Args:
+            conditioning: as many prompts as x has rows.
+            guidance: what a network with ``Family.guidance`` is told instead of that.
+        """
+        family = self.family
+        told = guidance if guidance is not None else family.guidance
+        context = conditioning.context.to(self.dtype)
+        vector = None if conditioning.vector is None else conditioning.vector.to(self.dtype)
 
         def network(x: Tensor, t: Tensor) -> Tensor:
-            steps = (t.float().to(x.device) * self.family.time_scale).expand(x.shape[0])
-            return self.network(x.to(self.dtype), steps, conditioning.context, pooled).to(x)
+            rows = x.shape[0]
+            steps = (t.float().to(x.device) * family.time_scale).expand(rows)
+            scale = () if told is None else (torch.full((rows,), told, device=x.device),)
+            return self.network(x.to(self.dtype), steps, context, vector, *scale).to(x)
 
         return network
 
@@ -136,3 +190,13 @@ class Model:
         """Images (b, 3, H, W) in [−1, 1] of latents (b, c, h, w)."""
         scaled = latents * self.latent_std + self.latent_mean
         return self.autoencoder.decode(scaled.to(self.dtype)).float().clamp(-1, 1)
+
+
+def first_alone(encoded: Sequence[Encoded], canvas: Canvas) -> Conditioning:
+    """``Family.join`` of one encoder whose pooled vector is not used: Stable Diffusion 1.x, 2.x."""
+    return Conditioning(encoded[0].context, None)
+
+
+def first_pooled(encoded: Sequence[Encoded], canvas: Canvas) -> Conditioning:
+    """``Family.join`` of one encoder whose pooled vector conditions as well."""
+    return Conditioning(encoded[0].context, encoded[0].pooled)

@@ -10,6 +10,7 @@ where the latent is 8 × 8, because that is what a CPU is quick at.
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -18,7 +19,8 @@ from mezzotint.checkpoints.faults import refuse_any
 from mezzotint.checkpoints.folder import load_complete, open_folder, write_manifest
 from mezzotint.checkpoints.packed import save_packed
 from mezzotint.diffusion import Process
-from mezzotint.families.base import Family, Model
+from mezzotint.families.base import Family, Model, first_pooled
+from mezzotint.families.text import Frame, TextEncoder, bare
 from mezzotint.files import whole_folder, write_whole
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.clip import CLIPText, CLIPTextParams, CLIPVisionParams, TowerParams
@@ -27,7 +29,7 @@ from mezzotint.nn.init import unfilled
 from mezzotint.specs import replaced
 
 NETWORK, AUTOENCODER, TEXT = "unet.safetensors", "autoencoder.safetensors", "text.safetensors"
-TOKENIZER, SIZES = "tokenizer.json", "sizes.json"
+TOKENIZER, SIZES_FILE = "tokenizer.json", "sizes.json"
 LATENT_MEAN, LATENT_STD = "latent_mean", "latent_std"  # beside the autoencoder's own weights
 
 WIDTH = 256  # of the text tower, and so of the context that the U-Net attends to
@@ -37,6 +39,37 @@ STORYBOOK = Family(
     process=Process.cosine(),
     prediction="v",
     time_scale=1000.0,
+    join=first_pooled,
+    zero_blank=False,
+    size=128,
+    smallest=64,
+    largest=256,
+    multiple=8,
+    steps=20,
+    cfg=4.0,
+    sampler="dpmpp_2m",
+    spacing="linspace",
+    shift=None,
+    guidance=None,
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What may differ between two models of this family; they are told by ``sizes.json``.
+
+    Attributes:
+        size: side of the pictures, in pixels.
+    """
+
+    size: int
+    autoencoder: AutoencoderParams
+    text: CLIPTextParams
+    unet: UNetParams
+
+
+SIZES = Sizes(
+    size=128,
     autoencoder=AutoencoderParams(
         image_channels=3,
         latent_channels=4,
@@ -54,7 +87,6 @@ STORYBOOK = Family(
         end_token=1,
         projection=WIDTH,
     ),
-    text_skip=1,
     unet=UNetParams(
         channels_in=4,
         channels_out=4,
@@ -67,13 +99,6 @@ STORYBOOK = Family(
         y_width=WIDTH,
         groups=8,
     ),
-    size=128,
-    smallest=64,
-    largest=256,
-    steps=20,
-    cfg=4.0,
-    sampler="dpmpp_2m",
-    spacing="linspace",
 )
 
 VISION = CLIPVisionParams(
@@ -85,14 +110,7 @@ VISION = CLIPVisionParams(
 """The image tower of the family's CLIP."""
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What may differ between two models of this family; they are told by ``sizes.json``."""
-
-    size: int
-    autoencoder: AutoencoderParams
-    text: CLIPTextParams
-    unet: UNetParams
+BEGIN, SKIP = 0, 1  # the token that begins a prompt; text layers that the context leaves out
 
 
 def load(path: Path) -> Model:
@@ -102,45 +120,70 @@ def load(path: Path) -> Model:
         InputError: the folder is not one of these, or a file is damaged or does not fit.
     """
     folder = open_folder(path)
-    sizes = replaced(_sizes(STORYBOOK), folder.table(SIZES), str(path / SIZES))
-    family = replace(STORYBOOK, **vars(sizes))
+    sizes = replaced(SIZES, folder.table(SIZES_FILE), str(path / SIZES_FILE))
     autoencoder = folder.weights(AUTOENCODER)
     scale = [name for name in (LATENT_MEAN, LATENT_STD) if name not in autoencoder]
     refuse_any(str(path / AUTOENCODER), {"missing": scale})
-    mean, std = autoencoder.pop(LATENT_MEAN), autoencoder.pop(LATENT_STD)
+    moments = autoencoder.pop(LATENT_MEAN), autoencoder.pop(LATENT_STD)
     with unfilled():
-        networks = UNet(family.unet), Autoencoder(family.autoencoder), CLIPText(family.text)
-    states = folder.weights(NETWORK), autoencoder, folder.weights(TEXT)
-    for network, state, name in zip(networks, states, (NETWORK, AUTOENCODER, TEXT), strict=True):
-        load_complete(network, state, str(path / name))
-        network.requires_grad_(False).eval()
+        network, text = UNet(sizes.unet), CLIPText(sizes.text)
+        decoder = Autoencoder(sizes.autoencoder)
+    load_complete(network, folder.weights(NETWORK), str(path / NETWORK))
+    load_complete(decoder, autoencoder, str(path / AUTOENCODER))
+    load_complete(text, folder.weights(TEXT), str(path / TEXT))
+    tokenizer = Tokenizer.from_str(folder.read(TOKENIZER).decode())
+    model = together(network, decoder, text, tokenizer, moments, sizes.size)
+    for module in model.modules.values():
+        module.requires_grad_(False).eval()
+    return replace(model, digest=folder.digest)
+
+
+def together(
+    network: UNet,
+    autoencoder: Autoencoder,
+    text: CLIPText,
+    tokenizer: Tokenizer,
+    moments: tuple[Tensor, Tensor],
+    size: int,
+) -> Model:
+    """A model of these parts.
+
+    Args:
+        network: its context and its vector are as wide as the text tower's.
+        autoencoder: any.
+        text: the tower.
+        tokenizer: the vocabulary is the tower's.
+        moments: mean and standard deviation of the latents, c numbers each.
+        size: side of the pictures that it was trained on.
+    """
+    end, length = text.params.end_token, text.params.length - 2
+    frame = Frame(begin=BEGIN, end=end, pad=end, comma=None, length=length, repeats=False)
+    mean, std = (moment.view(1, -1, 1, 1) for moment in moments)
     return Model(
-        family=family,
-        network=networks[0],
-        autoencoder=networks[1],
-        text=networks[2],
-        tokenizer=Tokenizer.from_str(folder.read(TOKENIZER).decode()),
-        latent_mean=mean.view(1, -1, 1, 1),
-        latent_std=std.view(1, -1, 1, 1),
-        digest=folder.digest,
+        family=replace(STORYBOOK, size=size),
+        network=network,
+        autoencoder=autoencoder,
+        encoders=(TextEncoder(text, bare(tokenizer), frame, skip=SKIP),),
+        latent_mean=mean,
+        latent_std=std,
+        maps={},
+        digest="",
     )
 
 
 def save(model: Model, path: Path) -> None:
     """Write ``model`` to a new folder, its weights packed to 8 bits."""
+    network, encoder = cast("UNet", model.network), model.encoders[0]
+    text = cast("CLIPText", encoder.network)
+    sizes = Sizes(model.family.size, model.autoencoder.params, text.params, network.params)
     with whole_folder(path) as folder:
-        _save(folder / NETWORK, model.network)
-        _save(folder / TEXT, model.text)
+        _save(folder / NETWORK, network)
+        _save(folder / TEXT, text)
         scale = {LATENT_MEAN: model.latent_mean.flatten(), LATENT_STD: model.latent_std.flatten()}
         _save(folder / AUTOENCODER, model.autoencoder, scale)
-        write_whole(folder / TOKENIZER, model.tokenizer.to_str().encode())
-        sizes = json.dumps(asdict(_sizes(model.family)), indent=2)
-        write_whole(folder / SIZES, sizes.encode() + b"\n")
+        write_whole(folder / TOKENIZER, encoder.tokenizer.to_str().encode())
+        write_whole(folder / SIZES_FILE, json.dumps(asdict(sizes), indent=2).encode() + b"\n")
         write_manifest(folder, STORYBOOK.name)
-
-
-def _sizes(family: Family) -> Sizes:
-    return Sizes(family.size, family.autoencoder, family.text, family.unet)
 
 
 def _save(file: Path, network: nn.Module, extra: dict[str, Tensor] | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mezzotint.errors import InputError
+from mezzotint.families.text import Frame
 from mezzotint.pipeline.prompts import Chunk
 
 BACKTRACK = 20  # how far A1111 looks back for a comma
@@ -32,29 +33,15 @@ class Token:
 Segment: TypeAlias = Sequence[Token]
 """The tokens of one span."""
 Window: TypeAlias = tuple[Token, ...]
-"""What the text encoder takes at once: `Frame.length` + 2 tokens."""
+"""What the text encoder takes at once: `Frame.whole` tokens."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """What a text encoder's windows are made of.
-
-    Attributes:
-        begin, end, pad: token ids; Stable Diffusion 1.x pads with the end token, 2.x with 0.
-        comma: the id of a comma that ends a word.
-        length: tokens of the prompt in a window.
-    """
-
-    begin: int
-    end: int
-    pad: int
-    comma: int
-    length: int = 75
-
-    def window(self, tokens: Sequence[Token]) -> Window:
-        """Frame at most ``length`` tokens; what is added weighs 1."""
-        padding = (Token(self.pad),) * (self.length - len(tokens))
-        return (Token(self.begin), *tokens, Token(self.end), *padding)
+def window(frame: Frame, tokens: Sequence[Token]) -> Window:
+    """Frame the first ``frame.length`` tokens; what is added weighs 1."""
+    kept = tokens[: frame.length]
+    begin = () if frame.begin is None else (Token(frame.begin),)
+    padding = (Token(frame.pad),) * (frame.length - len(kept))
+    return (*begin, *kept, Token(frame.end), *padding)
 
 
 def segments(
@@ -87,8 +74,8 @@ def by_commas(chunks: Sequence[Sequence[Segment]], frame: Frame) -> list[Window]
     """
     windows: list[Window] = []
     for chunk in chunks:
-        cut = [frame.window(tokens) for tokens in _by_commas(chunk, frame)]
-        windows += cut or [frame.window(())]
+        cut = [window(frame, tokens) for tokens in _by_commas(chunk, frame)]
+        windows += cut or [window(frame, ())]
     last_is_empty = len(windows) > 1 and not any(chunks[-1])
     return windows[:-1] if last_is_empty else windows
 
@@ -130,7 +117,7 @@ def _check_fits(segment: Segment, frame: Frame) -> None:
 
 def by_segments(chunks: Sequence[Sequence[Segment]], frame: Frame) -> list[Window]:
     """Cut as ComfyUI does: a segment of fewer than 8 tokens moves whole into the next window."""
-    return [frame.window(tokens) for chunk in chunks for tokens in _by_segments(chunk, frame)]
+    return [window(frame, tokens) for chunk in chunks for tokens in _by_segments(chunk, frame)]
 
 
 def _by_segments(chunk: Sequence[Segment], frame: Frame) -> Iterator[Sequence[Token]]:

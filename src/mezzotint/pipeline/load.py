@@ -54,7 +54,7 @@ def _device(name: str) -> torch.device:
 
 
 def _placed(model: Model, device: torch.device, dtype: torch.dtype) -> Model:
-    for network in (model.network, model.autoencoder, model.text):
+    for network in model.modules.values():
         network.to(device=device, dtype=dtype)
     mean, std = model.latent_mean.to(device), model.latent_std.to(device)
     return replace(model, latent_mean=mean, latent_std=std)

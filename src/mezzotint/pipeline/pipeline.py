@@ -8,7 +8,7 @@ bit for bit the image made alone. In float32 on a CPU, batching would win less t
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import shorten
 from typing import Unpack
 
@@ -17,11 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 from mezzotint import __version__
-from mezzotint.diffusion import Denoiser, denoiser, samplers, times
-from mezzotint.diffusion.guidance import cfg
+from mezzotint.diffusion import Denoiser, samplers, times
 from mezzotint.diffusion.noise import seeded
-from mezzotint.families.base import Model
+from mezzotint.families.base import Canvas, Model
+from mezzotint.pipeline.conditioning import left_out, tell
+from mezzotint.pipeline.guided import Asked, guided
 from mezzotint.pipeline.metadata import Recipe, attach
+from mezzotint.pipeline.prompts import Prompt, parse
 from mezzotint.pipeline.request import Options, Request, complete
 
 
@@ -82,17 +84,24 @@ class Pipeline:
         Raises:
             InputError: an option is out of its range; at the call, not at the first step.
         """
-        family = self.model.family
-        request = complete(family, prompt, **options)
-        grid = times(family.process, request.steps, request.spacing)
-        self._warn_of_cut("prompt", request.prompt)
-        self._warn_of_cut("negative prompt", request.negative)
-        return self._steps(request, grid)
+        model = self.model
+        request = complete(model.family, prompt, **options)
+        shift = self._shift(request)
+        grid = times(model.family.process, request.steps, request.spacing, **shift)
+        prompts = [
+            parse(text, request.steps, request.dialect, negative=negative)
+            for text, negative in ((request.prompt, False), (request.negative, True))
+        ]
+        for kind, read in zip(("prompt", "negative prompt"), prompts, strict=True):
+            self._warn_of_cut(kind, left_out(model, read, request.dialect))
+        return self._steps(request, prompts[0], prompts[1], grid)
 
     @torch.no_grad()
-    def _steps(self, request: Request, grid: Tensor) -> Iterator[Step]:
+    def _steps(
+        self, request: Request, positive: Prompt, negative: Prompt, grid: Tensor
+    ) -> Iterator[Step]:
         seeds = range(request.seed, request.seed + request.batch)
-        denoise = self._denoiser(request)
+        denoise = guided(self.model, self._asked(request, positive, negative), grid)
         images = [self._sampled(denoise, request, grid, seed) for seed in seeds]
         for batch in zip(*images, strict=True):
             yield Step(
@@ -105,30 +114,32 @@ class Pipeline:
                 recipes=[self._recipe(request, seed) for seed in seeds],
             )
 
-    def _denoiser(self, request: Request) -> Denoiser:
-        """The guided denoiser; prompt and negative prompt go through the network together."""
-        model, family = self.model, self.model.family
-        guided = request.cfg != 1
-        prompts = [request.prompt, request.negative] if guided else [request.prompt]
-        network = model.network_for(model.encode_prompts(prompts))
-        denoise = denoiser(network, family.process, family.prediction)
-        if not guided:
-            return denoise
+    def _asked(self, request: Request, positive: Prompt, negative: Prompt) -> Asked:
+        """Both prompts encoded, the negative one only if something is guided away from it."""
+        model, dialect = self.model, request.dialect
+        canvas = Canvas(request.height, request.width)
+        told = tell(model, positive, dialect, canvas)
+        away = None
+        if request.cfg != 1 or [part.weight for part in told] != [1.0]:
+            away = tell(model, negative, dialect, replace(canvas, negative=True))[0]
+        return Asked(told, away, request.cfg, request.guidance)
 
-        def pair(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-            conditional, unconditional = denoise(torch.cat([x, x]), t).chunk(2)
-            return conditional, unconditional
-
-        return cfg(pair, request.cfg)
+    def _shift(self, request: Request) -> dict[str, float]:
+        """What a spacing that shifts noise levels is told of the picture's size."""
+        shift = self.model.family.shift
+        if shift is None or not request.spacing.startswith("flow"):
+            return {}
+        factor = self.model.factor
+        return {"shift": shift(request.height // factor, request.width // factor)}
 
     def _sampled(
         self, denoise: Denoiser, request: Request, grid: Tensor, seed: int
     ) -> Iterator[samplers.Step]:
         """The sampler's steps for one image, from noise as wide as x_t is for x₀ of unit width."""
-        process, params = self.model.family.process, self.model.family.autoencoder
-        size = request.height // params.factor, request.width // params.factor
+        model, process = self.model, self.model.family.process
+        size = request.height // model.factor, request.width // model.factor
         rng = seeded([seed])
-        noise = rng(torch.empty(1, params.latent_channels, *size, device=self.model.device))
+        noise = rng(torch.empty(1, model.latent_channels, *size, device=model.device))
         spread = torch.hypot(process.alpha(grid[0]), process.sigma(grid[0]))
         return samplers.SAMPLERS[request.sampler](denoise, spread * noise, grid, process, rng)
 
@@ -152,11 +163,11 @@ class Pipeline:
             version=__version__,
         )
 
-    def _warn_of_cut(self, kind: str, text: str) -> None:
-        if cut := self.model.cut_from(text):
+    def _warn_of_cut(self, kind: str, rest: str) -> None:
+        if rest:
             warnings.warn(
-                f"the {kind} is too long for {self.model.family.name}: of its {len(text):,} "
-                f"characters the last {len(cut):,} are left out, from {shorten(cut, 40)!r} on",
+                f"the {kind} is too long for {self.model.family.name}: its last {len(rest):,} "
+                f"characters are left out, from {shorten(rest, 40)!r} on",
                 stacklevel=3,
             )
 

@@ -8,6 +8,7 @@ from mezzotint.diffusion import SPACINGS
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError, choose
 from mezzotint.families.base import Family
+from mezzotint.pipeline.prompts import DIALECTS, Dialect
 
 MAX_SEED = 2**32 - 1
 MAX_STEPS = 1000
@@ -27,6 +28,8 @@ class Options(TypedDict, total=False):
         batch: how many pictures.
         sampler: a name in `mezzotint.diffusion.samplers.SAMPLERS`.
         spacing: a name in `mezzotint.diffusion.SPACINGS`.
+        dialect: whose prompt language it is, a name in `mezzotint.pipeline.prompts.DIALECTS`.
+        guidance: what a network is told that guidance was distilled into, 0 to 100; no others.
     """
 
     negative: str
@@ -38,6 +41,8 @@ class Options(TypedDict, total=False):
     batch: int
     sampler: str | None
     spacing: str | None
+    dialect: str
+    guidance: float | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Request:
     batch: int
     sampler: str
     spacing: str
+    dialect: Dialect
+    guidance: float | None
 
 
 def complete(
@@ -69,6 +76,8 @@ def complete(
     batch: int = 1,
     sampler: str | None = None,
     spacing: str | None = None,
+    dialect: str = "mezzotint",
+    guidance: float | None = None,
 ) -> Request:
     """Check `Options`, and fill in what they leave open.
 
@@ -83,13 +92,15 @@ def complete(
         prompt=_text("prompt", prompt),
         negative=_text("negative prompt", negative),
         steps=_whole("steps", family.steps if steps is None else steps, 1, MAX_STEPS),
-        cfg=_scale(family.cfg if cfg is None else cfg),
+        cfg=_scale("cfg", family.cfg if cfg is None else cfg),
         seed=_seed(seed, batch),
         width=_side("width", family.size if width is None else width, family),
         height=_side("height", family.size if height is None else height, family),
         batch=batch,
         sampler=sampler,
         spacing=spacing,
+        dialect=choose("dialect", dialect, DIALECTS),
+        guidance=_guidance(guidance, family),
     )
 
 
@@ -99,10 +110,18 @@ def _whole(name: str, value: float, low: int, high: int) -> int:
     return int(value)
 
 
-def _scale(cfg: float) -> float:
-    if not 0 <= cfg <= MAX_CFG:
-        raise InputError(f"cfg {cfg}: give a number from 0 to {MAX_CFG:g}, such as 5")
-    return float(cfg)
+def _scale(name: str, scale: float) -> float:
+    if not 0 <= scale <= MAX_CFG:
+        raise InputError(f"{name} {scale}: give a number from 0 to {MAX_CFG:g}, such as 5")
+    return float(scale)
+
+
+def _guidance(guidance: float | None, family: Family) -> float | None:
+    if guidance is None:
+        return family.guidance
+    if family.guidance is None:
+        raise InputError(f"guidance {guidance}: {family.name} was not distilled so, give cfg")
+    return _scale("guidance", guidance)
 
 
 def _seed(seed: int | None, batch: int) -> int:

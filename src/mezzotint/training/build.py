@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mezzotint.families.storybook import STORYBOOK
+from mezzotint.families.storybook import SIZES, together
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIP, CLIPText
 from mezzotint.models.unet import UNet
-from mezzotint.training.assemble import check_parts, read_autoencoder, read_tokenizer, together
+from mezzotint.training.assemble import check_parts, read_autoencoder, read_tokenizer
 from mezzotint.training.data.latents import LatentSet, picture_latents
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
@@ -91,12 +91,12 @@ def _denoiser(
     ]
     mean, std = (moment.to(group.device) for moment in latents[0].moments())
     # of the sizes of the tower whose tokenizer it reads with
-    text = CLIPText(read_sizes(home / task.clip_run, "text", STORYBOOK.text)).to(group.device)
+    text = CLIPText(read_sizes(home / task.clip_run, "text", SIZES.text)).to(group.device)
     tokenizer = read_tokenizer(home, task)
-    model = together(network, text, tokenizer, autoencoder, (mean, std), recipe.pictures.size)
+    model = together(network, autoencoder, text, tokenizer, (mean, std), recipe.pictures.size)
 
     def captioned(pictures: PictureSet, made: LatentSet) -> Captioned:
-        tokens = group.leader_first(lambda: caption_tokens(pictures, model.tokenizer))
+        tokens = group.leader_first(lambda: caption_tokens(pictures, tokenizer))
         return Captioned(made, tokens, pictures.count, pictures.single)
 
     train, held_out = captioned(sets.train, latents[0]), captioned(sets.held_out, latents[1])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from mezzotint.families.storybook import STORYBOOK, VISION
+from mezzotint.families.storybook import SIZES, VISION
 from mezzotint.training.recipe import PicturesRecipe, Recipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
@@ -13,7 +13,7 @@ PICTURES = PicturesRecipe(size=128, scenes=100_000, single=30_000, wordings=4, h
 AUTOENCODER = Recipe(
     name="autoencoder",
     task=AutoencoderRecipe(
-        params=STORYBOOK.autoencoder,
+        params=SIZES.autoencoder,
         crop=64,
         whole_share=0.25,
         gradient_weight=1.0,
@@ -44,7 +44,7 @@ AUTOENCODER = Recipe(
 CLIP = replace(
     AUTOENCODER,
     name="clip",
-    task=CLIPRecipe(text=STORYBOOK.text, vision=VISION),
+    task=CLIPRecipe(text=SIZES.text, vision=VISION),
     steps=500,
     batch=128,
     lr=1e-3,
@@ -57,7 +57,7 @@ CLIP = replace(
 )
 
 _DENOISER_TASK = DenoiserRecipe(
-    unet=STORYBOOK.unet,
+    unet=SIZES.unet,
     autoencoder_run="autoencoder",
     clip_run="clip",
     times="logit_normal",
@@ -135,7 +135,7 @@ CHAINS: dict[str, Chain] = {
         {
             "autoencoder": _smoke(AUTOENCODER, steps=20, batch=16),
             "clip": _smoke(
-                replace(CLIP, task=CLIPRecipe(STORYBOOK.text, replace(VISION, size=64))),
+                replace(CLIP, task=CLIPRecipe(SIZES.text, replace(VISION, size=64))),
                 steps=20,
                 batch=32,
             ),

@@ -25,22 +25,28 @@ class Dialect:
 
     Attributes:
         grammar: whose syntax. ComfyUI has emphasis in round brackets and `embedding:name`; the
-            rest of the language is A1111's.
+            rest of the language is A1111's; "plain" has none.
         weighting: what a weight does to the encoding. "renormalise" multiplies it and restores its
             mean; "interpolate" moves it from the empty prompt's encoding.
-        chunking: where a prompt that is too long is cut. "commas" looks back for one; "segments"
-            keeps short spans whole.
+        chunking: where a prompt that is too long goes on in a further window. "commas" looks back
+            for one; "segments" keeps short spans whole; "cut" drops the rest.
+        zero_blank: whether an empty negative prompt is zeros where the family was trained so, as
+            diffusers has it; the other tools encode it.
     """
 
-    grammar: Literal["a1111", "comfyui"]
+    grammar: Literal["a1111", "comfyui", "plain"]
     weighting: Literal["renormalise", "interpolate"]
-    chunking: Literal["commas", "segments"]
+    chunking: Literal["commas", "segments", "cut"]
+    zero_blank: bool
 
 
 DIALECTS: dict[str, Dialect] = {
-    "a1111": Dialect(grammar="a1111", weighting="renormalise", chunking="commas"),
-    "comfyui": Dialect(grammar="comfyui", weighting="interpolate", chunking="segments"),
+    "mezzotint": Dialect("a1111", "renormalise", "commas", zero_blank=True),
+    "diffusers": Dialect("plain", "renormalise", "cut", zero_blank=True),
+    "a1111": Dialect("a1111", "renormalise", "commas", zero_blank=False),
+    "comfyui": Dialect("comfyui", "interpolate", "segments", zero_blank=False),
 }
+"""What is read as diffusers reads it where a prompt has no syntax is "mezzotint"."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ def parse(
         InputError: if a weight is no finite number, a LoRA tag is not understood or stands in a
             negative prompt, an embedding is not there, or brackets nest more than 100 deep.
     """
+    if dialect.grammar == "plain":
+        return Prompt((Part(1.0, (Held(steps, ((Span(text),),)),)),), ())
     own = dialect.grammar == "a1111"
     words, loras = split_loras(text, strict=own)
     if negative and loras:

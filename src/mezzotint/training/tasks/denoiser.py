@@ -8,6 +8,7 @@ that the U-Net drew blobs of the right colour.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -19,10 +20,11 @@ from torch import Tensor, nn
 from mezzotint.diffusion.losses import Distribution, denoising_loss, sample_times
 from mezzotint.families.base import Model
 from mezzotint.files import write_whole
+from mezzotint.models.clip import CLIPText
 from mezzotint.models.unet import UNetParams
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.latents import LatentSet
-from mezzotint.training.data.tokens import Tokens, encode
+from mezzotint.training.data.tokens import Tokens
 from mezzotint.training.draw import Draw, subseed, visits
 from mezzotint.training.exports import write_network
 from mezzotint.training.images import sheet
@@ -84,9 +86,10 @@ class DenoiserTask:
         self.recipe, self.seed = recipe, seed
         self.train, self.held_out, self.model = train, held_out, model
         self.single_steps = round(recipe.single_share * steps) if train.single else 0
-        self.empty = encode(model.tokenizer, [""])[0]
-        self.network = nn.ModuleDict({"unet": model.network, "text": model.text})
-        model.text.requires_grad_(True)
+        self.encoder = model.encoders[0]
+        self.empty = self.encoder.windows([""])[0].numpy()
+        self.network = nn.ModuleDict({"unet": model.network, "text": self.encoder.network})
+        self.encoder.network.requires_grad_(True)
         model.autoencoder.requires_grad_(False).eval()
 
     def batch(self, draw: Draw) -> Batch:
@@ -132,7 +135,8 @@ class DenoiserTask:
     def export(self, folder: Path) -> None:
         """Write ``unet`` and ``text``, and ``latents.safetensors``, the latents' moments."""
         write_network(folder, "unet", self.model.network, self.recipe.unet)
-        write_network(folder, "text", self.model.text, self.model.family.text)
+        text = cast("CLIPText", self.encoder.network)
+        write_network(folder, "text", text, text.params)
         moments = {"mean": self.model.latent_mean.cpu(), "std": self.model.latent_std.cpu()}
         write_whole(folder / "latents.safetensors", save(moments))
 
@@ -145,7 +149,7 @@ class DenoiserTask:
 
     def _losses(self, batch: Batch, draw: Draw) -> Tensor:
         recipe, family = self.recipe, self.model.family
-        context, pooled = self.model.text(batch["tokens"], skip=family.text_skip)
+        encoded = self.encoder(batch["tokens"])
         x0 = (batch["latents"].float() - self.model.latent_mean) / self.model.latent_std
         eps = draw.normal("noise", *x0.shape[1:])
         # stratified over the batch of all processes, so drawn for all of them
@@ -154,8 +158,8 @@ class DenoiserTask:
             draw.rows
         ]
         x = family.process.diffuse(x0, eps, t)
-        y = pooled if recipe.unet.y_width else None
-        out = self.model.network(x, t * family.time_scale, context, y)
+        y = encoded.pooled if recipe.unet.y_width else None
+        out = self.model.network(x, t * family.time_scale, encoded.context, y)
         alpha, sigma = family.process.alpha(t), family.process.sigma(t)
         return denoising_loss(
             out, x0, eps, alpha, sigma, family.prediction, direction=recipe.direction

@@ -1,0 +1,125 @@
+"""From a prompt that was read to what the network is told at each step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mezzotint.families.base import Canvas, Conditioning, Model
+from mezzotint.families.text import Encoded, TextEncoder
+from mezzotint.pipeline.chunking import (
+    Segment,
+    Window,
+    by_commas,
+    by_segments,
+    segments,
+    window,
+)
+from mezzotint.pipeline.prompts import Chunk, Dialect, Prompt
+from mezzotint.pipeline.weighting import interpolate, renormalise
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the network is told of one part of a prompt, and for how long.
+
+    Attributes:
+        weight: how much the part's guidance counts.
+        schedule: (the last step of it, counted from 1, and what is told until then).
+    """
+
+    weight: float
+    schedule: tuple[tuple[int, Conditioning], ...]
+
+    def at(self, step: int) -> Conditioning:
+        """What is told at ``step``, counted from 1."""
+        return next((told for until, told in self.schedule if step <= until), self.schedule[-1][1])
+
+
+def tell(model: Model, prompt: Prompt, dialect: Dialect, canvas: Canvas) -> list[Told]:
+    """Encode every part of a prompt, each wording once."""
+    return [
+        Told(
+            part.weight,
+            tuple(
+                (held.until, encode(model, held.chunks, dialect, canvas)) for held in part.schedule
+            ),
+        )
+        for part in prompt.parts
+    ]
+
+
+def encode(model: Model, chunks: Sequence[Chunk], dialect: Dialect, canvas: Canvas) -> Conditioning:
+    """What the network is told of ``chunks``, one prompt's."""
+    windows = [_windows(encoder, chunks, dialect) for encoder in model.encoders]
+    most = max(len(each) for each in windows)
+    encoded = [
+        _encoded(encoder, _filled(encoder, each, most), dialect)
+        for encoder, each in zip(model.encoders, windows, strict=True)
+    ]
+    says = any(span.text.strip() for chunk in chunks for span in chunk)
+    if canvas.negative and not says and dialect.zero_blank and model.family.zero_blank:
+        encoded = [_zeros(each) for each in encoded]
+    return model.family.join(encoded, canvas)
+
+
+def left_out(model: Model, prompt: Prompt, dialect: Dialect) -> str:
+    """The end of a prompt that no text encoder reads, empty where one reads it all."""
+    wordings = [held.chunks for part in prompt.parts for held in part.schedule]
+    rests = [
+        max((_rest(encoder, chunks, dialect) for chunks in wordings), key=len)
+        for encoder in model.encoders
+    ]
+    return min(rests, key=len)
+
+
+def _rest(encoder: TextEncoder, chunks: Sequence[Chunk], dialect: Dialect) -> str:
+    if _goes_on(encoder, dialect):
+        return ""
+    flat = [token.id for segment in _flat(_segments(encoder, chunks)) for token in segment]
+    return encoder.tokenizer.decode(flat[encoder.frame.length :]).strip()
+
+
+def _goes_on(encoder: TextEncoder, dialect: Dialect) -> bool:
+    return encoder.frame.repeats and dialect.chunking != "cut"
+
+
+def _segments(encoder: TextEncoder, chunks: Sequence[Chunk]) -> list[list[Segment]]:
+    return [segments(chunk, encoder.ids, {}) for chunk in chunks]
+
+
+def _flat(chunks: Sequence[Sequence[Segment]]) -> list[Segment]:
+    return [segment for chunk in chunks for segment in chunk]
+
+
+def _windows(encoder: TextEncoder, chunks: Sequence[Chunk], dialect: Dialect) -> list[Window]:
+    found = _segments(encoder, chunks)
+    if not _goes_on(encoder, dialect):
+        return [window(encoder.frame, [token for each in _flat(found) for token in each])]
+    cut = by_commas if dialect.chunking == "commas" else by_segments
+    return cut(found, encoder.frame)
+
+
+def _filled(encoder: TextEncoder, windows: list[Window], number: int) -> list[Window]:
+    """Empty windows until there are as many as another encoder has, if this one repeats."""
+    missing = number - len(windows) if encoder.frame.repeats else 0
+    return windows + [window(encoder.frame, ())] * missing
+
+
+def _encoded(encoder: TextEncoder, windows: Sequence[Window], dialect: Dialect) -> Encoded:
+    """All windows in one row; the first sums the prompt up."""
+    made = encoder(torch.tensor([[token.id for token in each] for each in windows]))
+    weights = torch.tensor([[token.weight for token in each] for each in windows])
+    context = made.context
+    if (weights != 1).any() and dialect.weighting == "renormalise":
+        context = renormalise(context, weights)
+    elif (weights != 1).any():
+        empty = torch.tensor([encoder.frame.ids(())])
+        context = interpolate(context, weights, encoder(empty).context)
+    pooled = None if made.pooled is None else made.pooled[:1]
+    return Encoded(context.flatten(0, 1)[None], pooled)
+
+
+def _zeros(encoded: Encoded) -> Encoded:
+    pooled = None if encoded.pooled is None else torch.zeros_like(encoded.pooled)
+    return Encoded(torch.zeros_like(encoded.context), pooled)

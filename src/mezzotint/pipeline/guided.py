@@ -1,0 +1,74 @@
+"""The denoiser of a prompt: the network, told what the prompt says at each step, and guided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mezzotint.diffusion import Denoiser, denoiser
+from mezzotint.diffusion.guidance import cfg
+from mezzotint.families.base import Conditioning, Model
+from mezzotint.pipeline.conditioning import Told
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What pictures are made of.
+
+    Attributes:
+        positive: the parts of the prompt.
+        negative: the negative prompt; None where nothing is guided.
+        scale: of the guidance.
+        guidance: what a network is told that guidance was distilled into.
+    """
+
+    positive: Sequence[Told]
+    negative: Told | None
+    scale: float
+    guidance: float | None
+
+
+def guided(model: Model, asked: Asked, grid: Tensor) -> Denoiser:
+    """The denoiser for one picture at a time; prompts of one length go through in one batch.
+
+    The parts of a prompt add up as energies do (Liu et al. 2206.01714, eq. 11): each moves x̂₀ away
+    from the negative prompt's by its own weight, and the guidance scale multiplies all of it.
+
+    Args:
+        model: whose network.
+        asked: the prompts, encoded.
+        grid: the sampler's times, which tell at which step of a schedule it is.
+    """
+    conditional = [told.weight for told in asked.positive]
+
+    def answers(x: Tensor, t: Tensor) -> list[Tensor]:
+        step = int((grid[:-1] >= t.to(grid)).sum())
+        parts = [*asked.positive, *([asked.negative] if asked.negative else [])]
+        return _answers(model, [told.at(step) for told in parts], asked.guidance, x, t)
+
+    if asked.negative is None:
+        return lambda x, t: answers(x, t)[0]
+
+    def pair(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        *conds, uncond = answers(x, t)
+        if conditional == [1.0]:
+            return conds[0], uncond
+        moves = (w * (cond - uncond) for w, cond in zip(conditional, conds, strict=True))
+        return uncond + torch.stack(list(moves)).sum(0), uncond
+
+    return cfg(pair, asked.scale)
+
+
+def _answers(
+    model: Model, told: Sequence[Conditioning], guidance: float | None, x: Tensor, t: Tensor
+) -> list[Tensor]:
+    """x̂₀ under each condition."""
+    alike = len({each.context.shape for each in told}) == 1
+    batches = [sum(told[1:], start=told[0])] if alike else list(told)
+    found: list[Tensor] = []
+    for batch in batches:
+        network = model.network_for(batch, guidance)
+        denoise = denoiser(network, model.family.process, model.family.prediction)
+        found += denoise(torch.cat([x] * len(batch.context)), t).chunk(len(batch.context))
+    return found
