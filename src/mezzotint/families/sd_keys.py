@@ -18,7 +18,7 @@ _RESIDUAL = (
     ("conv_shortcut", "skip"),
 )
 
-_TRANSFORMER = (
+TRANSFORMER = (  # the original release's too
     ("norm", "norm"),
     ("proj_in", "project_in"),
     *under(
@@ -44,12 +44,12 @@ _UNET = (
     ("add_embedding.linear_2", "vector.last"),
     ("conv_in", "conv_in"),
     *under("down_blocks.{}.resnets.{}", "down.{}.blocks.{}.residual", _RESIDUAL),
-    *under("down_blocks.{}.attentions.{}", "down.{}.blocks.{}.attention", _TRANSFORMER),
+    *under("down_blocks.{}.attentions.{}", "down.{}.blocks.{}.attention", TRANSFORMER),
     ("down_blocks.{}.downsamplers.0.conv", "down.{}.step.conv"),
     *under("mid_block.resnets.{}", "mid.{}.residual", _RESIDUAL),
-    *under("mid_block.attentions.{}", "mid.{}.attention", _TRANSFORMER),
+    *under("mid_block.attentions.{}", "mid.{}.attention", TRANSFORMER),
     *under("up_blocks.{}.resnets.{}", "up.{}.blocks.{}.residual", _RESIDUAL),
-    *under("up_blocks.{}.attentions.{}", "up.{}.blocks.{}.attention", _TRANSFORMER),
+    *under("up_blocks.{}.attentions.{}", "up.{}.blocks.{}.attention", TRANSFORMER),
     ("up_blocks.{}.upsamplers.0.conv", "up.{}.step.conv"),
     ("conv_norm_out", "norm_out"),
     ("conv_out", "conv_out"),
