@@ -140,6 +140,7 @@ def test_tensors_held_otherwise_there_and_back(dtype: torch.dtype) -> None:
     assert {name: tuple(tensor.shape) for name, tensor in theirs.items()} == FUSED_SHAPES
     assert all(tensor.is_contiguous() for tensor in theirs.values())
     back = FUSED.to_ours(theirs, ours, "file")
+    assert all(tensor.is_contiguous() for tensor in back.values())
     assert same({k: v.float() for k, v in back.items()}, {k: v.float() for k, v in ours.items()})
     assert FUSED.shapes(FUSED_SHAPES) == SHAPES
 

@@ -173,6 +173,18 @@ def test_a_t5_with_either_name_of_its_tokens(name: str) -> None:
     assert sizes(parts(shapes_of(theirs), "file")["text"], shapes_of(theirs)) == params
 
 
+@pytest.mark.parametrize("start", ["text_model.", ""])
+def test_a_clip_with_and_without_a_module_around_it(start: str) -> None:
+    prefix = "cond_stage_model.transformer."
+    theirs = CLIP_TEXT.to_theirs(on_meta(VIT_L_TEXT))
+    file = {prefix + name.replace("text_model.", start): t for name, t in theirs.items()}
+    file[f"{prefix}{start}embeddings.position_ids"] = torch.empty(1, 77, device="meta")
+    place = parts(shapes_of(file), "file")["text"]
+    back = place.keys.to_ours(place.of(file), on_meta(VIT_L_TEXT), "file")
+    assert back.keys() == on_meta(VIT_L_TEXT).keys()
+    assert sizes(place, shapes_of(file)) == VIT_L_TEXT
+
+
 def small_file() -> dict[str, tuple[int, ...]]:
     params = {"network": replace(SD21_UNET, channels=(64, 128), depths=(1, 0), heads=(1, 2))}
     return shapes_of(places("sd2", params)["network"].file(on_meta(params["network"])))

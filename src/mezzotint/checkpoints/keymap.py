@@ -37,9 +37,9 @@ class Held:
         return [end - start for start, end in pairwise(ends)]
 
     def split(self, tensor: Tensor) -> Sequence[Tensor]:
-        """Ours out of theirs: views, but for a swapped tensor."""
+        """Ours out of theirs: views of a stack, else copies, which are laid out as usual."""
         if self.how == "transposed":
-            return [tensor.T if tensor.ndim == 2 else tensor]
+            return [tensor.T.contiguous() if tensor.ndim == 2 else tensor]
         if self.how == "swapped":
             return [_swapped(tensor) if tensor.ndim else tensor]
         whole = len(self.names) < 2 or not tensor.ndim
