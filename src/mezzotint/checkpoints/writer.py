@@ -1,0 +1,122 @@
+"""Write files of tensors, whole or not at all, and one tensor at a time.
+
+No file holds the whole model in memory a second time: each tensor is asked for, written and let go.
+"""
+
+import json
+import math
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from torch import Tensor
+
+from mezzotint.checkpoints.tensors import NAMES
+from mezzotint.errors import InputError
+from mezzotint.files import write_whole
+
+Sizes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
+
+
+def write_tensors(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str] | None = None,
+    shard_bytes: int | None = None,
+) -> Path:
+    """Write tensors as safetensors, and return what to open: the file, or the index of its shards.
+
+    Args:
+        path: such as "model.safetensors"; the shards are "model-00001-of-00002.safetensors" and
+            so on, their index "model.safetensors.index.json", as transformers and diffusers name
+            them.
+        tensors: each is asked for twice, so they may be read from another file as they are needed.
+        metadata: free text about them.
+        shard_bytes: the largest file, unless a single tensor is larger; one file by default.
+
+    Raises:
+        InputError: the folder is missing or not writable, or safetensors has no such dtype.
+    """
+    sizes: Sizes = {name: (t.dtype, tuple(t.shape)) for name, t in tensors.items()}
+    if unknown := sorted({str(dtype) for dtype, _ in sizes.values() if dtype not in NAMES}):
+        raise InputError(f"{path} cannot be written: safetensors has no {', '.join(unknown)}")
+    shards = _shards(sizes, shard_bytes)
+    if len(shards) == 1:
+        _write(path, tensors, sizes, metadata or {})
+        return path
+    files: dict[str, str] = {}
+    for i, names in enumerate(shards, 1):
+        file = path.with_stem(f"{path.stem}-{i:05}-of-{len(shards):05}")
+        _write(file, tensors, {name: sizes[name] for name in names}, metadata or {})
+        files |= dict.fromkeys(names, file.name)
+    total = sum(map(_bytes, sizes.values()))
+    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(files.items()))}
+    path_of_index = path.with_name(f"{path.name}.index.json")
+    write_whole(path_of_index, json.dumps(index, indent=2).encode() + b"\n")
+    return path_of_index
+
+
+@contextmanager
+def whole_file(path: Path) -> Generator[Path]:
+    """Give a name to write to, whose file becomes ``path`` when the block ends without an error.
+
+    Raises:
+        InputError: the folder is missing or not writable.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _bytes(size: tuple[torch.dtype, tuple[int, ...]]) -> int:
+    dtype, shape = size
+    return math.prod(shape) * dtype.itemsize
+
+
+def _shards(sizes: Sizes, limit: int | None) -> list[list[str]]:
+    """The names of the tensors of each file, in order, each file as full as it may be."""
+    shards: list[list[str]] = [[]]
+    room = math.inf if limit is None else limit
+    for name, size in sizes.items():
+        if shards[-1] and room < _bytes(size):
+            shards.append([])
+            room = limit or 0
+        shards[-1].append(name)
+        room -= _bytes(size)
+    return shards
+
+
+def _write(
+    path: Path, tensors: Mapping[str, Tensor], sizes: Sizes, metadata: Mapping[str, str]
+) -> None:
+    # the widest numbers come first, so that each tensor begins at a multiple of its numbers' size
+    names = sorted(sizes, key=lambda name: (-sizes[name][0].itemsize, name))
+    header: dict[str, object] = {"__metadata__": {"format": "pt", **metadata}}
+    end = 0
+    for name in names:
+        begin, end = end, end + _bytes(sizes[name])
+        dtype, shape = sizes[name]
+        header[name] = {"dtype": NAMES[dtype], "shape": shape, "data_offsets": (begin, end)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with whole_file(path) as part, part.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            _write_numbers(file, tensors[name])
+
+
+def _write_numbers(file: BinaryIO, tensor: Tensor) -> None:
+    numbers = tensor.detach().cpu().contiguous().reshape(-1)
+    if numbers.numel():
+        file.write(numbers.view(torch.uint8).numpy().data)
