@@ -82,7 +82,7 @@ DENOISER = replace(
     AUTOENCODER,
     name="denoiser",
     task=_DENOISER_TASK,
-    steps=12_000,
+    steps=10_000,
     batch=48,
     lr=4e-4,
     betas=(0.9, 0.99),
