@@ -29,12 +29,12 @@ def read_archive(path: Path, raw: mmap.mmap) -> tuple[bytes, dict[str, int]]:
             members = archive.infolist()
             if archive.start_dir != _directory(raw):
                 raise ValueError("its directory is in two places")
+            folder = _folder([member.orig_filename for member in members])
             sizes = {member.orig_filename: member.file_size for member in members}
             if any(member.compress_type != ZIP_STORED for member in members):
                 raise ValueError("it is compressed, which torch.save never does")
             if sum(member.file_size for member in members) > len(raw):
                 raise ValueError("its members are larger than the file")
-            folder = _folder([member.orig_filename for member in members])
             if not 0 < sizes[f"{folder}data.pkl"] <= MAX_PICKLE:
                 raise ValueError("its pickle is too large to be that of tensors")
             pickle = archive.read(f"{folder}data.pkl")

@@ -174,7 +174,7 @@ def program_of(pickle: BinaryIO) -> Program:
     program: Program = []
     for instruction, argument, _ in pickletools.genops(pickle):
         if instruction.name in ("GLOBAL", "INST"):
-            argument = str(argument).replace(" ", ".", 1)
+            argument = str(argument).replace(" ", ".", 1).replace("__builtin__.", "builtins.")
         program.append((instruction.name, argument))
         if len(program) > MAX_LENGTH:
             raise ValueError("it is too long to be that of tensors")
