@@ -143,14 +143,16 @@ def _alpha(layer: str, roles: Mapping[str, Tensor], alphas: Mapping[str, Any]) -
     if stored is not None:
         alpha = float(stored) if stored.numel() == 1 else math.nan
         return alpha if math.isfinite(alpha) else None
-    part, _, name = layer.partition(".")
-    pattern = cast("dict[str, Any]", alphas.get(f"{part}.alpha_pattern") or {})
-    named = [value for key, value in pattern.items() if f".{name}".endswith(f".{key.lstrip('^')}")]
-    alpha = named[0] if named else alphas.get(f"{part}.lora_alpha")
+    part = layer.partition(".")[0] + "."  # a file of one network alone has none
+    said = {key.removeprefix(part): value for key, value in alphas.items()}
+    pattern = said.get("alpha_pattern")
+    named = cast("dict[str, Any]", pattern) if isinstance(pattern, dict) else {}
+    own = [value for key, value in named.items() if f".{layer}".endswith(f".{key.lstrip('^')}")]
+    alpha = own[0] if own else said.get("lora_alpha")
     if not isinstance(alpha, int | float):
         return None
     # rank-stabilised (Kalajdzievski 2023): α/√r in place of α/r
-    stabilised = alphas.get(f"{part}.use_rslora") and "down" in roles
+    stabilised = said.get("use_rslora") and "down" in roles
     return alpha * math.sqrt(len(roles["down"])) if stabilised else alpha
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mezzotint.adapters import dialects
 from mezzotint.adapters.base import Injected, Report
@@ -109,7 +109,8 @@ def inject(
 ) -> Injected:
     """Put ``changes`` into the networks; see ``LoRAFile`` for what is said the same there.
 
-    What is not a linear layer or a convolution, such as a normalisation, is fused in any case.
+    What is not a linear layer or a convolution, such as a normalisation, is fused in any case, and
+    the bias of a layer that has none is live.
 
     Raises:
         InputError: the scale is no number, or a name in ``blocks`` begins none of the networks'.
@@ -130,9 +131,11 @@ def inject(
                 layer_name, _, kind = tensor.rpartition(".")
                 layer = parts[part].module.get_submodule(layer_name)
                 change = Change(name, delta, dial, factor_for(f"{part}.{tensor}", blocks))
-                live = can_live(layer) and not fused
-                weight = layer.get_parameter(kind)
-                placed.append(go_live(layer, kind, change) if live else fuse(weight, change))
+                target: nn.Parameter | None = getattr(layer, kind)
+                if target is None or (can_live(layer) and not fused):
+                    placed.append(go_live(layer, kind, change))
+                else:
+                    placed.append(fuse(target, change))
         undo.pop_all()
 
     def at(progress: float) -> None:
@@ -157,7 +160,7 @@ def _split(names: Names, layer: Layer, changes: Mapping[str, Delta]) -> dict[str
                 part = delta if piece.index is None else rows(delta, piece.index, piece.total)
             except ValueError:
                 return None
-            if not part.fits(tuple(names.states[layer.part][piece.name].shape)):
+            if not part.fits(piece.shape):
                 return None
             ours[piece.name] = part
     return ours

@@ -6,10 +6,12 @@ release, its dots kept (PEFT, diffusers, ComfyUI) or made underscores (kohya, Ly
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
+from mezzotint.adapters.patches import can_live
 from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.families.base import Part
 
@@ -52,11 +54,13 @@ class Piece:
 
     Attributes:
         name: ours.
+        shape: its shape.
         index: (n,) which rows of theirs are its own, in its order; None for all as they are.
         total: rows of theirs.
     """
 
     name: str
+    shape: tuple[int, ...]
     index: Tensor | None
     total: int
 
@@ -76,7 +80,8 @@ class Names:
 
     def __init__(self, parts: Mapping[str, Part]) -> None:
         known = {name: part for name, part in parts.items() if name in _DOTTED}
-        self.states = {name: part.module.state_dict() for name, part in known.items()}
+        self.modules = {name: part.module for name, part in known.items()}
+        self.states = {name: module.state_dict() for name, module in self.modules.items()}
         self.dotted = {name: _layers(name, part) for name, part in known.items()}
         self.underscored = {
             name: {layer.replace(".", "_"): found for layer, found in layers.items()}
@@ -98,25 +103,35 @@ class Names:
             yield network[name]
 
     def pieces(self, layer: Layer, kind: str) -> list[Piece]:
-        """What the "weight" or the "bias" of ``layer`` holds, nothing where it has no such."""
-        names = layer.ours.get(kind)
-        if names is None:
+        """What the "weight" or the "bias" of ``layer`` holds, nothing where it can have no such.
+
+        A linear layer or a convolution can have a bias, even one that has none.
+        """
+        shapes = self._shapes(layer, kind)
+        if not shapes:
             return []
-        state = self.states[layer.part]
-        ends = torch.tensor([len(state[name]) for name in names]).cumsum(0).tolist()
+        ends = list(accumulate(shape[0] for shape in shapes.values()))
+        spans = list(zip([0, *ends], ends, strict=False))
         numbered = torch.arange(ends[-1]).unsqueeze(1)
-        starts = [0, *ends[:-1]]
-        ours = {
-            name: numbered[start:end] for name, start, end in zip(names, starts, ends, strict=True)
-        }
+        ours = {name: numbered[slice(*span)] for name, span in zip(shapes, spans, strict=True)}
         # a file's rows, by their numbers among ours: in another order where the map swaps them
         theirs = torch.cat([numbers.flatten() for numbers in layer.keymap.to_theirs(ours).values()])
         places = theirs.argsort()
-        whole = len(names) == 1 and torch.equal(places, numbered.flatten())
+        whole = len(shapes) == 1 and torch.equal(places, numbered.flatten())
         return [
-            Piece(name, None if whole else places[start:end], len(theirs))
-            for name, start, end in zip(names, starts, ends, strict=True)
+            Piece(name, shape, None if whole else places[slice(*span)], len(theirs))
+            for (name, shape), span in zip(shapes.items(), spans, strict=True)
         ]
+
+    def _shapes(self, layer: Layer, kind: str) -> dict[str, tuple[int, ...]]:
+        """The shapes of our tensors that ``layer`` holds."""
+        module, state = self.modules[layer.part], self.states[layer.part]
+        if kind in layer.ours:
+            return {name: tuple(state[name].shape) for name in layer.ours[kind]}
+        homes = [name.removesuffix(".weight") for name in layer.ours.get("weight", ())]
+        if kind == "bias" and all(can_live(module.get_submodule(home)) for home in homes):
+            return {f"{home}.bias": tuple(state[f"{home}.weight"].shape[:1]) for home in homes}
+        return {}
 
 
 def published(part: Part) -> dict[str, tuple[KeyMap, tuple[str, ...]]]:

@@ -69,7 +69,7 @@ class _Fused:
         if not active:
             tensor.data = self.original
             return
-        wide = self.original.to(torch.promote_types(self.original.dtype, torch.float32))
+        wide = _widened(self.original)
         added = sum((change.scale * change.delta.delta(wide) for change in active), start=0 * wide)
         tensor.data = (wide + added).to(self.original.dtype)
 
@@ -92,6 +92,10 @@ def fuse(tensor: Tensor, change: Change) -> Placed:
             del _FUSED[tensor]
 
     return Placed(eject, lambda: fused.merge(tensor))
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def original(tensor: Tensor) -> Tensor:
@@ -142,8 +146,11 @@ def _term(layer: nn.Module, kind: str, change: Change) -> _Term:
     cored = isinstance(layer, nn.Conv2d)
     if kind == "weight" and isinstance(delta, LoRA) and (cored or delta.mid is None):
         return lambda layer, x: _low_rank(layer, delta, change.scale, x)
+    weight = layer.get_parameter("weight")
+    tensor: Tensor | None = getattr(layer, kind)
+    before = weight.new_zeros(len(weight)) if tensor is None else original(tensor)
     with torch.no_grad():
-        full = delta.delta(original(getattr(layer, kind)))
+        full = delta.delta(_widened(before)).to(before.dtype)
     if kind == "weight":
         return lambda layer, x: change.scale * _apply(layer, full.to(x), x)
     bias = full[:, None, None] if isinstance(layer, nn.Conv2d) else full
