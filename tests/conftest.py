@@ -43,9 +43,13 @@ def tiny_model():
     begin, end = tokenizer.token_to_id(BEGIN), tokenizer.token_to_id(END)
     family = Family(
         name="tiny",
+        release="",
         process=Process.flow(),
         prediction="flow",
         time_scale=1000.0,
+        latent_mean=0.0,
+        latent_std=1.0,
+        reads=(),
         join=first_pooled,
         zero_blank=False,
         size=32,
@@ -56,6 +60,7 @@ def tiny_model():
         cfg=3.0,
         sampler="dpmpp_2m",
         spacing="linspace",
+        stops_short=False,
         shift=None,
         guidance=None,
     )

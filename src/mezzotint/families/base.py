@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.diffusion import Prediction, Process
-from mezzotint.families.text import Encoded, TextEncoder
+from mezzotint.families.text import Encoded, Reads, TextEncoder
 from mezzotint.models.autoencoder import Autoencoder
 
 
@@ -47,24 +47,32 @@ class Family:
 
     Attributes:
         name: what it is called in manifests and metadata.
+        release: how its original files are laid out, a name in ``families.original.RELEASES``.
         process: how noise was mixed in when it was trained.
         prediction: what its network predicts.
         time_scale: the network is told the process's native time multiplied by this.
+        latent_mean, latent_std: of the autoencoder's latents, where a checkpoint says nothing else.
+        reads: how each of its text encoders is read, in the order of ``join``.
         join: what the network is told of what each text encoder made, all of the same batch.
         zero_blank: whether an empty negative prompt was trained as zeros, rather than encoded.
         size: side of the pictures it was trained on, in pixels.
         smallest, largest: sides that it can be asked for, in pixels.
         multiple: the sides of a picture are multiples of this many pixels.
         steps, cfg, sampler, spacing: what makes good pictures.
+        stops_short: whether DDIM and PNDM end at the cleanest time trained on, not at clean data.
         shift: of the noise levels, from the sides of the latent; None where there is no such thing.
         guidance: the scale that a network which guidance was distilled into is told; None where it
             is not told any.
     """
 
     name: str
+    release: str
     process: Process
     prediction: Prediction
     time_scale: float
+    latent_mean: float
+    latent_std: float
+    reads: tuple[Reads, ...]
     join: Callable[[Sequence[Encoded], Canvas], Conditioning]
     zero_blank: bool
     size: int
@@ -75,6 +83,7 @@ class Family:
     cfg: float
     sampler: str
     spacing: str
+    stops_short: bool
     shift: Callable[[int, int], float] | None
     guidance: float | None
 
@@ -127,8 +136,7 @@ class Model:
     @property
     def modules(self) -> dict[str, nn.Module]:
         """The networks: "network", "autoencoder", and "text", "text_2" … for the encoders."""
-        names = ["text", *(f"text_{k}" for k in range(2, len(self.encoders) + 1))]
-        texts = {name: encoder.network for name, encoder in zip(names, self.encoders, strict=True)}
+        texts = {text_name(k): encoder.network for k, encoder in enumerate(self.encoders)}
         return {"network": self.network, "autoencoder": self.autoencoder, **texts}
 
     @property
@@ -190,6 +198,20 @@ class Model:
         """Images (b, 3, H, W) in [−1, 1] of latents (b, c, h, w)."""
         scaled = latents * self.latent_std + self.latent_mean
         return self.autoencoder.decode(scaled.to(self.dtype)).float().clamp(-1, 1)
+
+
+def text_name(k: int) -> str:
+    """What the text encoder of index ``k`` is called among a model's parts."""
+    return f"text_{k + 1}" if k else "text"
+
+
+def constant(shift: float) -> Callable[[int, int], float]:
+    """``Family.shift`` by the same at every size."""
+
+    def of(height: int, width: int) -> float:
+        return shift
+
+    return of
 
 
 def first_alone(encoded: Sequence[Encoded], canvas: Canvas) -> Conditioning:

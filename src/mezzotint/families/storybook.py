@@ -20,7 +20,7 @@ from mezzotint.checkpoints.folder import load_complete, open_folder, write_manif
 from mezzotint.checkpoints.packed import save_packed
 from mezzotint.diffusion import Process
 from mezzotint.families.base import Family, Model, first_pooled
-from mezzotint.families.text import Frame, TextEncoder, bare
+from mezzotint.families.text import Frame, Reads, TextEncoder, bare
 from mezzotint.files import whole_folder, write_whole
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.clip import CLIPText, CLIPTextParams, CLIPVisionParams, TowerParams
@@ -36,9 +36,13 @@ WIDTH = 256  # of the text tower, and so of the context that the U-Net attends t
 
 STORYBOOK = Family(
     name="storybook",
+    release="",
     process=Process.cosine(),
     prediction="v",
     time_scale=1000.0,
+    latent_mean=0.0,
+    latent_std=1.0,  # a model's own are beside its weights
+    reads=(Reads(length=46, repeats=False, skip=1, normed=True),),
     join=first_pooled,
     zero_blank=False,
     size=128,
@@ -49,6 +53,7 @@ STORYBOOK = Family(
     cfg=4.0,
     sampler="dpmpp_2m",
     spacing="linspace",
+    stops_short=False,
     shift=None,
     guidance=None,
 )
@@ -110,7 +115,7 @@ VISION = CLIPVisionParams(
 """The image tower of the family's CLIP."""
 
 
-BEGIN, SKIP = 0, 1  # the token that begins a prompt; text layers that the context leaves out
+BEGIN = 0  # the token that begins a prompt
 
 
 def load(path: Path) -> Model:
@@ -157,13 +162,15 @@ def together(
         size: side of the pictures that it was trained on.
     """
     end, length = text.params.end_token, text.params.length - 2
-    frame = Frame(begin=BEGIN, end=end, pad=end, comma=None, length=length, repeats=False)
+    reads = STORYBOOK.reads[0]
+    frame = Frame(BEGIN, end, pad=end, comma=None, length=length, repeats=reads.repeats)
+    encoder = TextEncoder(text, bare(tokenizer), frame, reads.skip, reads.normed)
     mean, std = (moment.view(1, -1, 1, 1) for moment in moments)
     return Model(
         family=replace(STORYBOOK, size=size),
         network=network,
         autoencoder=autoencoder,
-        encoders=(TextEncoder(text, bare(tokenizer), frame, skip=SKIP),),
+        encoders=(encoder,),
         latent_mean=mean,
         latent_std=std,
         maps={},

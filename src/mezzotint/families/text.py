@@ -43,6 +43,22 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Reads:
+    """How a family reads a text encoder; ``skip`` and ``normed`` mean nothing to a T5.
+
+    Attributes:
+        length: tokens of the prompt in a window.
+        repeats: as in ``Frame``.
+        skip, normed: as in ``TextEncoder``.
+    """
+
+    length: int
+    repeats: bool
+    skip: int
+    normed: bool
+
+
+@dataclass(frozen=True)
 class Encoded:
     """What a text encoder made: ``context`` (b, n, d); ``pooled`` (b, d), None of a T5."""
 

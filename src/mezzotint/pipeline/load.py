@@ -1,5 +1,6 @@
 """From what a user names to a pipeline that is ready to draw."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
@@ -7,9 +8,10 @@ from textwrap import shorten
 import torch
 
 from mezzotint import weights
+from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.checkpoints.folder import open_folder
 from mezzotint.errors import InputError, choose
-from mezzotint.families import storybook
+from mezzotint.families import diffusers_folder, single_file, storybook
 from mezzotint.families.base import Model
 from mezzotint.pipeline.pipeline import Pipeline
 
@@ -21,6 +23,7 @@ ENGINES = {"auto": "eager", "eager": "eager"}
 
 def load(
     source: str | Path | None = None,
+    *parts: str | Path,
     dtype: str | None = None,
     device: str | None = None,
     engine: str = "auto",
@@ -28,7 +31,10 @@ def load(
     """Load a model to draw with.
 
     Args:
-        source: a folder of weights, or the name of an embedded model; "storybook" by default.
+        source: a folder of ours or of diffusers', a file of weights, or the name of an embedded
+            model; "storybook" by default.
+        parts: further files of weights, with the networks that ``source`` lacks, or others instead
+            of its own: an autoencoder, text encoders.
         dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
         device: such as "cpu" or "cuda"; a GPU by default where there is one.
         engine: how networks are executed: "eager", which "auto" is as well for now.
@@ -40,9 +46,20 @@ def load(
     number = choose("dtype", dtype or "fp32", DTYPES)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     name = str(source or storybook.STORYBOOK.name)
-    path = EMBEDDED.get(name, Path(name))
-    model = choose("family", open_folder(path).family, FAMILIES)(path)
-    return Pipeline(_placed(model, place, number), name)
+    files = [EMBEDDED.get(name, Path(name)), *map(Path, parts)]
+    return Pipeline(_placed(_model(files), place, number), name)
+
+
+def _model(files: Sequence[Path]) -> Model:
+    """The model in a folder or in files, told apart by what is in them."""
+    path = files[0]
+    if path.is_file():
+        return single_file.load(files)
+    if len(files) > 1:
+        raise InputError(f"{path} is a folder, which has all its parts: give files, or it alone")
+    if (path / MODEL_INDEX).is_file():
+        return diffusers_folder.load(path)
+    return choose("family", open_folder(path).family, FAMILIES)(path)
 
 
 def _device(name: str) -> torch.device:

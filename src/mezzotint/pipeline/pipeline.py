@@ -26,6 +26,8 @@ from mezzotint.pipeline.metadata import Recipe, attach
 from mezzotint.pipeline.prompts import Prompt, parse
 from mezzotint.pipeline.request import Options, Request, complete
 
+STOP_SHORT = ("ddim", "pndm")  # if the family does
+
 
 @dataclass(frozen=True)
 class Output:
@@ -88,6 +90,8 @@ class Pipeline:
         request = complete(model.family, prompt, **options)
         shift = self._shift(request)
         grid = times(model.family.process, request.steps, request.spacing, **shift)
+        if model.family.stops_short and request.sampler in STOP_SHORT:
+            grid[-1] = model.family.process.t_least
         prompts = [
             parse(text, request.steps, request.dialect, negative=negative)
             for text, negative in ((request.prompt, False), (request.negative, True))

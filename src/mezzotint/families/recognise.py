@@ -1,0 +1,54 @@
+"""Which family a checkpoint is of, from the sizes of its networks."""
+
+from collections.abc import Sequence
+
+from mezzotint.errors import InputError
+from mezzotint.families import flux, sd3
+from mezzotint.families import stable_diffusion as sd
+from mezzotint.families.base import Family
+from mezzotint.models.clip import CLIPTextParams
+from mezzotint.models.flux import FluxParams
+from mezzotint.models.mmdit import MMDiTParams
+from mezzotint.models.t5 import T5Params
+from mezzotint.models.unet import UNetParams
+
+NetworkParams = UNetParams | MMDiTParams | FluxParams
+TextParams = CLIPTextParams | T5Params
+
+
+def recognise(network: NetworkParams, texts: Sequence[TextParams], source: str) -> Family:
+    """The family of these networks, told by what the denoiser takes and who reads the prompt.
+
+    Args:
+        network: the denoiser's.
+        texts: the text encoders', in the order of the file.
+        source: what the checkpoint is called in an error.
+
+    Raises:
+        InputError: there is no family of such networks.
+    """
+    family = _family(network, texts)
+    if len(texts) != len(family.reads):
+        raise InputError(
+            f"{source} looks like {family.name}, which has {len(family.reads)} text encoders, "
+            f"but {len(texts)} are there"
+        )
+    return family
+
+
+def _family(network: NetworkParams, texts: Sequence[TextParams]) -> Family:
+    match network:
+        case MMDiTParams():
+            return sd3.SD3
+        case FluxParams():
+            return flux.FLUX_DEV if network.guided else flux.FLUX_SCHNELL
+        case UNetParams() if network.y_width:
+            return sd.SDXL if len(texts) != 1 else sd.SDXL_REFINER
+        case UNetParams():
+            return sd.SD2 if _is_openclip(texts) else sd.SD1
+
+
+def _is_openclip(texts: Sequence[TextParams]) -> bool:
+    return any(
+        isinstance(text, CLIPTextParams) and text.tower.activation == "gelu" for text in texts
+    )

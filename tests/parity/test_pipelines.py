@@ -1,0 +1,192 @@
+"""Whole pipelines against diffusers' with the same noise: the same picture, whichever the family.
+
+Noise is not handed over: both draw it from the seed, diffusers from a generator on the CPU.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import references
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DiffusionPipeline,
+    DPMSolverMultistepScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
+    FluxPipeline,
+    HeunDiscreteScheduler,
+    PNDMScheduler,
+    UniPCMultistepScheduler,
+)
+from safetensors.torch import save_file
+
+import mezzotint as mz
+from mezzotint.diffusion import SPACINGS
+from mezzotint.families import single_file
+from mezzotint.families.original import places
+from mezzotint.pipeline.pipeline import Pipeline
+
+PROMPT, NEGATIVE, STEPS = "the fox in snow, at the inn", "snow", 10
+PSNR = 70.0
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory) -> Callable[[str], tuple[DiffusionPipeline, Pipeline]]:
+    """diffusers' pipeline of a family, and ours of the folder that it saves."""
+    made: dict[str, tuple[DiffusionPipeline, Path]] = {}
+
+    def get(family: str) -> tuple[DiffusionPipeline, Pipeline]:
+        if family not in made:
+            folder = tmp_path_factory.mktemp(family)
+            theirs = references.pipeline(family, folder / "words")
+            theirs.save_pretrained(folder / "model")
+            made[family] = theirs, folder / "model"
+        theirs, path = made[family]
+        return theirs, mz.load(path)
+
+    return get
+
+
+def psnr(theirs: np.ndarray, ours: np.ndarray) -> float:
+    error = np.square(theirs.astype(np.float64) - ours).mean()
+    return float(-10 * np.log10(error + 1e-20))
+
+
+def draw(pipe: DiffusionPipeline, **options) -> np.ndarray:
+    """Their picture, (h, w, 3) in [0, 1]."""
+    generator = torch.Generator().manual_seed(7)
+    return pipe(
+        PROMPT, num_inference_steps=STEPS, generator=generator, output_type="np", **options
+    ).images[0]
+
+
+def ours(pipe: Pipeline, **options) -> np.ndarray:
+    """Our picture before it is rounded to bytes."""
+    out = pipe.generate(PROMPT, steps=STEPS, seed=7, **options)
+    image = pipe.model.decode_latents(out.latents)[0]
+    return ((image + 1) / 2).permute(1, 2, 0).numpy()
+
+
+SIZE = {"height": 64, "width": 96}
+# what diffusers must be told for a checkpoint, as its documentation says
+ASKED = {"flux-schnell": {"max_sequence_length": 256, "guidance_scale": 0.0}}
+
+DIFFUSION = {
+    "pndm": (PNDMScheduler, {"skip_prk_steps": True}, "leading"),
+    "ddim": (DDIMScheduler, {"clip_sample": False}, "trailing"),
+    "euler": (EulerDiscreteScheduler, {}, "leading"),
+    "heun": (HeunDiscreteScheduler, {}, "leading"),
+    "dpmpp_2m": (DPMSolverMultistepScheduler, {"final_sigmas_type": "zero"}, "trailing"),
+    "unipc": (UniPCMultistepScheduler, {"final_sigmas_type": "zero"}, "trailing"),
+}
+FLOW = {
+    "heun": (FlowMatchHeunDiscreteScheduler, {}),
+    "dpmpp_2m": (DPMSolverMultistepScheduler, {"final_sigmas_type": "zero"}),
+    "unipc": (UniPCMultistepScheduler, {"final_sigmas_type": "zero"}),
+    # the first order of DPM-Solver++ is DDIM
+    "ddim": (DPMSolverMultistepScheduler, {"final_sigmas_type": "zero", "solver_order": 1}),
+}
+
+
+@pytest.mark.parametrize("family", references.FAMILIES)
+def test_defaults_draw_the_same_picture(saved, family: str):
+    pipe, mine = saved(family)
+    theirs = draw(pipe, **SIZE, **ASKED.get(family, {}))
+    assert psnr(theirs, ours(mine, **SIZE)) >= PSNR
+
+
+@pytest.mark.parametrize("sampler", DIFFUSION)
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+def test_other_samplers_draw_the_same_picture(saved, family: str, sampler: str):
+    pipe, mine = saved(family)
+    if (family, sampler) == ("sd2", "pndm"):
+        pytest.skip("diffusers averages v at different noise levels, which is not PNDM")
+    kind, config, spacing = DIFFUSION[sampler]
+    before = pipe.scheduler
+    told = {"timestep_spacing": spacing, "set_alpha_to_one": False, **config}
+    pipe.scheduler = kind.from_config(before.config, **told)
+    theirs = draw(pipe, **SIZE, guidance_scale=3.0, negative_prompt=NEGATIVE)
+    pipe.scheduler = before
+    options = {"cfg": 3.0, "negative": NEGATIVE, "sampler": sampler, "spacing": spacing}
+    assert psnr(theirs, ours(mine, **SIZE, **options)) >= PSNR
+
+
+@pytest.mark.parametrize("sampler", FLOW)
+@pytest.mark.parametrize("family", ["sd3", "sd35", "flux-dev", "flux-schnell"])
+def test_flow_families_with_other_samplers(saved, monkeypatch, family: str, sampler: str):
+    """On one grid: diffusers' solvers tell the network whole timesteps, and step between others."""
+    pipe, mine = saved(family)
+    kind, config = FLOW[sampler]
+    told = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, **config}
+    scheduler = kind(**(told if "final_sigmas_type" in config else config))
+    grid = on_one_grid(scheduler)
+    monkeypatch.setitem(SPACINGS, "theirs", lambda process, n: grid)
+    monkeypatch.setattr(pipe, "scheduler", scheduler)
+    noise = torch.randn(1, 16, 8, 12, generator=torch.Generator().manual_seed(7))
+    latents = torch.hypot(1 - grid[0], grid[0]).float() * noise
+    if family.startswith("flux"):
+        latents = FluxPipeline._pack_latents(latents, 1, 16, 8, 12)
+    theirs = draw(pipe, **SIZE, **ASKED.get(family, {}), latents=latents)
+    mine = ours(mine, **SIZE, sampler=sampler, spacing="theirs")
+    assert psnr(theirs, mine) >= PSNR
+
+
+def on_one_grid(scheduler) -> torch.Tensor:
+    """Let a scheduler step between the levels of which it tells the network, and return them."""
+    make = scheduler.set_timesteps
+
+    def set_timesteps(num_inference_steps=None, device=None, sigmas=None, mu=None):
+        make(STEPS)
+        if len(scheduler.timesteps) == STEPS:
+            levels = scheduler.timesteps / scheduler.config.num_train_timesteps
+            scheduler.sigmas = torch.cat([levels, torch.zeros(1)])
+
+    scheduler.set_timesteps = set_timesteps
+    set_timesteps()
+    return scheduler.sigmas.double().unique().flip(0)[:-1]
+
+
+@pytest.mark.parametrize(
+    ("family", "change"),
+    [
+        ("sd1", {"cfg": 7.4}),
+        ("sd1", {"negative": NEGATIVE}),
+        ("sd1", {"sampler": "ipndm"}),
+        ("sd2", {"spacing": "trailing"}),
+        ("sdxl", {"dialect": "a1111"}),  # whose empty negative prompt is not zeros
+        ("sd3", {"spacing": "flow_shift"}),
+        ("flux-dev", {"guidance": 3.4}),
+    ],
+)
+def test_a_small_difference_shows(saved, family: str, change):
+    pipe, mine = saved(family)
+    assert psnr(draw(pipe, **SIZE), ours(mine, **SIZE, **change)) < PSNR
+
+
+@pytest.mark.parametrize("family", references.FAMILIES)
+def test_a_single_file_draws_what_the_folder_draws(saved, tmp_path, monkeypatch, family: str):
+    """The same networks under the names of the original release, and nothing beside them."""
+    _, mine = saved(family)
+    model, folder = mine.model, Path(mine.source)
+    modules, file = model.modules, tmp_path / "checkpoint.safetensors"
+    tensors = {}
+    params = {name: module.params for name, module in modules.items()}
+    for name, place in places(model.family.release, params).items():
+        tensors |= place.file(modules[name].state_dict())
+    save_file({name: tensor.clone() for name, tensor in tensors.items()}, file)
+    words = {
+        "CLIP": folder / "tokenizer",
+        "T5": folder / ("tokenizer_3" if "sd3" in family else "tokenizer_2"),
+    }
+    monkeypatch.setattr(single_file, "find_vocabulary", lambda kind, places: words[kind])
+    again = mz.load(file)
+    assert again.model.family.name == model.family.name
+    # no file tells the sampler, and 2.x does not tell what it predicts
+    told = {"sampler": "euler", "spacing": "trailing"}
+    family_ = replace(again.model.family, prediction=model.family.prediction)
+    again = replace(again, model=replace(again.model, family=family_))
+    assert np.array_equal(ours(again, **SIZE, **told), ours(mine, **SIZE, **told))
