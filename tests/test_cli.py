@@ -269,6 +269,29 @@ def test_inspect_tells_what_a_weights_file_is(run: Run):
     assert len(ran.out) < 1000
 
 
+def test_inspect_tells_how_far_another_tool_s_picture_can_be_made_again(run: Run):
+    """As a shell script: a command, and after "#" the rest, whatever the file says."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + (
+        "a castle\nSteps: 20, Sampler: Euler a, Schedule type: KL Optimal, CFG scale: 7, Seed: 7, "
+        'Size: 64x64, Odd: "\\u001b[31m\\nrm -r /", Model: sd, ENSD: 31337, Version: v1.10.1'
+    ).encode("utf-16-be")
+    Image.new("RGB", (8, 8)).save("a.jpg", exif=exif)
+    ran = run("inspect", "a.jpg")
+    command, *rest = ran.out.splitlines()
+    assert shlex.split(command) == [
+        *("mezzotint", "generate", "a castle", "--model", "sd", "--steps", "20", "--cfg", "7.0"),
+        *("--seed", "7", "--noise", "a1111+31337", "--size", "64x64"),
+        *("--sampler", "euler_ancestral", "--dialect", "a1111", "-o", "a-again.png"),
+    ]
+    assert rest == [
+        "# made with A1111 v1.10.1",
+        "# needs model 'sd'",
+        "# cannot be matched: schedule 'KL Optimal': there is none of this name here",
+        r"# cannot be matched: Odd: \u001b[31m rm -r /",
+    ]
+
+
 def test_models_tells_what_there_is(run: Run, monkeypatch, tiny):
     monkeypatch.setattr(mz, "load", lambda device: tiny)
     ran = run("models")

@@ -11,38 +11,55 @@ from typer import Argument
 from mezzotint.errors import InputError
 
 if TYPE_CHECKING:
-    from mezzotint.pipeline.metadata import Recipe
+    from mezzotint.pipeline.metadata import Reading, Recipe
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF.{4}WEBP", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def inspect(file: Annotated[Path, Argument(help="A PNG, or a safetensors file.")]) -> None:
-    """Tell what FILE is: for a picture, the command that makes it again."""
+def inspect(
+    file: Annotated[Path, Argument(help="A PNG, JPEG or WebP picture, or a safetensors file.")],
+) -> None:
+    """Tell what FILE is: for a picture of ours, A1111's or ComfyUI's, how to make it again.
+
+    That is a command, and after "#" what it needs and what of the picture cannot be matched.
+    """
     try:
         with file.open("rb") as handle:
-            start = handle.read(len(PNG))
+            start = handle.read(12)
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}") from error
-    if start == PNG:
-        from mezzotint.pipeline.metadata import read
+    if PICTURES.match(start):
+        from mezzotint.pipeline.metadata import reading
 
-        print(command(read(file), file.with_stem(f"{file.stem}-again")))
+        found = reading(file)
+        print(command(found.recipe, file.with_name(f"{file.stem}-again.png")))
+        print("".join(f"# {_shown(line)}\n" for line in _remarks(found)), end="")
     else:
         print("\n".join(_facts(file)))
 
 
 def command(recipe: "Recipe", out: Path) -> str:
-    """The shell command that makes the picture of ``recipe`` again."""
+    """The shell command that makes the picture of ``recipe`` again.
+
+    Samplers and spacings that there are none of are left out, and so is what is as usual.
+    """
+    from mezzotint.diffusion import SPACINGS
+    from mezzotint.diffusion.samplers import SAMPLERS
+
     options = {
         "--negative": recipe.negative,
         "--model": recipe.model,
         "--steps": str(recipe.steps),
         "--cfg": str(recipe.cfg),
+        "--guidance": "" if recipe.guidance is None else str(recipe.guidance),
         "--seed": str(recipe.seed),
+        "--noise": "" if recipe.noise == "mezzotint" else recipe.noise,
+        "-n": "" if recipe.batch == 1 else str(recipe.batch),
         "--size": f"{recipe.width}x{recipe.height}",
-        "--sampler": recipe.sampler,
-        "--spacing": recipe.spacing,
+        "--sampler": recipe.sampler if recipe.sampler in SAMPLERS else "",
+        "--spacing": recipe.spacing if recipe.spacing in SPACINGS else "",
+        "--dialect": "" if recipe.dialect == "mezzotint" else recipe.dialect,
         "-o": str(out),
     }
     words = [word for option in options.items() if option[1] for word in option]
@@ -51,6 +68,21 @@ def command(recipe: "Recipe", out: Path) -> str:
     else:
         words = [recipe.prompt, *words]
     return " ".join(["mezzotint generate", *map(_quoted, words)])
+
+
+def _remarks(found: "Reading") -> list[str]:
+    """What to know of a picture that another tool made, or of one of a batch."""
+    own = found.tool.startswith("mezzotint")
+    remarks = [] if own else [f"made with {found.tool}"]
+    if own and found.recipe.batch > 1:
+        remarks.append(f"it is picture {found.recipe.place + 1} of {found.recipe.batch}")
+    remarks += [f"needs {need}" for need in found.needs]
+    return remarks + [f"cannot be matched: {miss}" for miss in found.misses]
+
+
+def _shown(text: str) -> str:
+    """For a terminal: one line, with control characters spelled out."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 def _quoted(text: str) -> str:

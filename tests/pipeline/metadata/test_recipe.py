@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mezzotint.errors import InputError
-from mezzotint.pipeline import metadata
 from mezzotint.pipeline.metadata import Recipe, attach, parse, png, read, render
+from mezzotint.pipeline.metadata.names import SAMPLER_LABELS, SPACING_LABELS
 
 FOX = Recipe(
     prompt="a fox in the snow at night",
@@ -41,8 +41,8 @@ recipes = st.builds(
     prompt=texts,
     negative=texts,
     steps=st.integers(1, 1000),
-    sampler=st.sampled_from([*metadata._SAMPLERS, "deis", "a_new_one"]),
-    spacing=st.sampled_from([*metadata._SPACINGS, "trailing"]),
+    sampler=st.sampled_from([*SAMPLER_LABELS, "deis", "a_new_one"]),
+    spacing=st.sampled_from([*SPACING_LABELS, "trailing"]),
     cfg=st.floats(0, 100),
     seed=st.integers(0, 2**32 - 1),
     width=st.integers(1, 4096),
@@ -50,10 +50,19 @@ recipes = st.builds(
     model=texts,
     model_hash=names,
     version=names,
+    noise=st.sampled_from(["mezzotint", "a1111+31337", "comfyui"]),
+    dialect=st.sampled_from(["mezzotint", "a1111"]),
+    guidance=st.none() | st.floats(0, 100),
+)
+of_a_batch = st.builds(
+    lambda recipe, place, more: replace(recipe, place=place, batch=place + more),
+    recipes,
+    st.integers(0, 9),
+    st.integers(2, 9),
 )
 
 
-@given(recipes)
+@given(recipes | of_a_batch)
 def test_what_was_rendered_is_parsed_back(recipe: Recipe):
     assert parse(render(recipe)) == recipe
 
@@ -100,15 +109,13 @@ def test_other_tools_understand_it():
     }
 
 
-def test_a_recipe_of_another_tool_is_understood():
-    recipe = parse(
-        "a castle, masterpiece\nNegative prompt: lowres\nSteps: 28, Sampler: Euler a, "
-        "CFG scale: 7, Seed: 1234, Size: 512x768, Model hash: 6ce0161689, Model: v1-5, "
-        'Lora hashes: "a: 1, b: 2", Version: v1.10.1'
-    )
-    assert (recipe.prompt, recipe.negative) == ("a castle, masterpiece", "lowres")
-    assert (recipe.sampler, recipe.spacing, recipe.cfg) == ("euler_ancestral", "", 7.0)
-    assert (recipe.seed, recipe.width, recipe.height) == (1234, 512, 768)
+def test_recipes_of_the_first_version_are_read_as_ever():
+    """Which said nothing of noise, batch, dialect and guidance."""
+    text = "a fox in the snow at night\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, "
+    text += "CFG scale: 5.0, Seed: 7, Size: 128x128, Model hash: 0123456789, "
+    text += 'Model: "", Version: mezzotint 0.1.0'
+    assert parse(text) == FOX
+    assert render(FOX) == text
 
 
 @pytest.mark.parametrize(
@@ -135,8 +142,8 @@ def test_files_without_a_recipe_are_refused_by_name(tmp_path):
     short.write_bytes(bare.read_bytes()[:20])
     for path, message in [
         (bare, "has no `parameters` text"),
-        (text, "is not a PNG picture"),
-        (short, "cannot read"),
+        (text, "is not a PNG, JPEG or WebP picture"),
+        (short, "is not a PNG picture that can be read"),
         (tmp_path / "none.png", "No such file"),
     ]:
         with pytest.raises(InputError, match=message) as caught:

@@ -1,0 +1,156 @@
+"""The recipe of a picture as text: the `parameters` chunk that picture tools read and write.
+
+The layout is that of AUTOMATIC1111's web UI, which nearly every client understands:
+
+    a fox in the snow at night
+    Negative prompt: blurry
+    Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 5.0, Seed: 7, Size: 128x128, …
+
+It is ambiguous where a prompt itself has a line that begins with `Negative prompt:`; then, and
+only then, both prompts are given again as quoted fields, so that `parse(render(r)) == r` always.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from mezzotint.errors import InputError
+from mezzotint.pipeline.metadata.names import SAMPLER_LABELS, SPACING_LABELS, named
+
+_NEGATIVE = "Negative prompt:"
+_GUIDANCE = "Distilled CFG Scale"  # Forge's name
+_FIELD = re.compile(r'(?:^|(?<=, ))([^,:"]{1,80}): ("(?:\\.|[^"\\])*"|[^,]*)(?:, |$)')
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a picture.
+
+    Attributes:
+        model: what `mz.load` was given.
+        noise: whose noise the seed stands for, as `mezzotint.diffusion.noise.source` names it.
+        place, batch: which image of how many, where the noise is one batch's.
+        dialect: whose prompt language it is, a name in `mezzotint.pipeline.prompts.DIALECTS`.
+        guidance: what a network is told that guidance was distilled into; None for its family's.
+    """
+
+    prompt: str
+    negative: str
+    steps: int
+    sampler: str
+    spacing: str
+    cfg: float
+    seed: int
+    width: int
+    height: int
+    model: str
+    model_hash: str
+    version: str
+    noise: str = "mezzotint"
+    place: int = 0
+    batch: int = 1
+    dialect: str = "mezzotint"
+    guidance: float | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A `parameters` text taken apart: the prompts, and the fields by name."""
+
+    prompt: str
+    negative: str
+    fields: dict[str, str]
+
+
+def render(recipe: Recipe) -> str:
+    """Write a recipe as the text of the `parameters` chunk."""
+    written: dict[str, object] = {
+        "Steps": recipe.steps,
+        "Sampler": SAMPLER_LABELS.get(recipe.sampler, recipe.sampler),
+        "Schedule type": SPACING_LABELS.get(recipe.spacing, recipe.spacing),
+        "CFG scale": recipe.cfg,
+        "Seed": recipe.seed,
+        "Size": f"{recipe.width}x{recipe.height}",
+        "Model hash": recipe.model_hash,
+        "Model": recipe.model,
+    }
+    if recipe.noise != "mezzotint":
+        written["Noise"] = recipe.noise
+    if recipe.batch != 1:
+        written |= {"Batch size": recipe.batch, "Batch pos": recipe.place}
+    if recipe.dialect != "mezzotint":
+        written["Dialect"] = recipe.dialect
+    if recipe.guidance is not None:
+        written[_GUIDANCE] = recipe.guidance
+    written["Version"] = f"mezzotint {recipe.version}"
+    prompts = [recipe.prompt] if recipe.prompt else []
+    if recipe.negative:
+        prompts.append(f"{_NEGATIVE} {recipe.negative}")
+    if _split_prompts("\n".join(prompts)) != (recipe.prompt, recipe.negative):
+        written |= {"Prompt": recipe.prompt, "Negative": recipe.negative}
+    settings = ", ".join(f"{name}: {_quote(str(value))}" for name, value in written.items())
+    return "\n".join([*prompts, settings])
+
+
+def taken_apart(text: str) -> Written:
+    """Split a `parameters` text, of ours or another tool's, into prompts and fields."""
+    prompts, _, settings = text.rpartition("\n")
+    prompt, negative = _split_prompts(prompts)
+    written = {name: _unquote(value) for name, value in _FIELD.findall(settings)}
+    return Written(written.get("Prompt", prompt), written.get("Negative", negative), written)
+
+
+def recipe_of(written: Written) -> Recipe:
+    """The recipe that was written, with another tool's names where we have none.
+
+    What is not said (spacing, model) is empty, and what we alone write is as usual.
+
+    Raises:
+        InputError: steps, sampler, scale, seed or size are missing or not understood.
+    """
+    fields = written.fields
+    try:
+        width, height = fields["Size"].split("x")
+        return Recipe(
+            prompt=written.prompt,
+            negative=written.negative,
+            steps=int(fields["Steps"]),
+            sampler=named(fields["Sampler"], SAMPLER_LABELS),
+            spacing=named(fields.get("Schedule type", ""), SPACING_LABELS),
+            cfg=float(fields["CFG scale"]),
+            seed=int(fields["Seed"]),
+            width=int(width),
+            height=int(height),
+            model=fields.get("Model", ""),
+            model_hash=fields.get("Model hash", ""),
+            version=fields.get("Version", "").removeprefix("mezzotint "),
+            noise=fields.get("Noise", "mezzotint"),
+            place=int(fields.get("Batch pos", 0)),
+            batch=int(fields.get("Batch size", 1)),
+            dialect=fields.get("Dialect", "mezzotint"),
+            guidance=float(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
+        )
+    except (KeyError, ValueError) as error:
+        said = ", ".join(f"{name}: {value}" for name, value in fields.items())
+        raise InputError(f"the recipe is not complete: {error} in {said[:80]!r}") from error
+
+
+def _split_prompts(text: str) -> tuple[str, str]:
+    match = re.search(rf"^{_NEGATIVE} ?", text, re.MULTILINE)
+    if match is None:
+        return text, ""
+    return text[: match.start()].removesuffix("\n"), text[match.end() :]
+
+
+def _quote(value: str) -> str:
+    plain = value and value == value.strip() and not set(value) & set(',:"\n')
+    return value if plain else json.dumps(value, ensure_ascii=False)
+
+
+def _unquote(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError as error:
+        raise InputError(f"the recipe is not complete: {value[:80]!r} is no text") from error
