@@ -6,25 +6,42 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lora_files import run, same, sd15, state
-from oracles import relative_error
-from torch import Tensor
+from lora_files import same, state
+from oracles import randomised, relative_error
+from torch import Tensor, nn
 
 from mezzotint.adapters.base import attached
 from mezzotint.adapters.deltas import Delta, DoRA, Full, LoHa, LoKr, LoRA, rows
 from mezzotint.adapters.lora import LoRAFile
 from mezzotint.families.base import Part
 
-LINEAR = "down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"  # (8, 8)
-CONV = "down_blocks_0_resnets_0_conv1"  # (8, 8, 3, 3)
-SKIP = "up_blocks_0_resnets_0_conv_shortcut"  # (16, 32, 1, 1)
-NORM = "down_blocks_0_resnets_0_norm1"  # (8,)
-OURS = {
-    LINEAR: "down.0.blocks.0.attention.blocks.0.attend_self.query",
-    CONV: "down.0.blocks.0.residual.conv_in",
-    SKIP: "up.0.blocks.0.residual.skip",
-    NORM: "down.0.blocks.0.residual.norm_in",
-}
+LINEAR, CONV, SKIP, NORM = "linear", "conv", "skip", "norm"
+
+
+class Toy(nn.Module):
+    """A layer of each kind, in series."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(8, 8, bias=False)
+        self.norm = nn.GroupNorm(2, 8)
+        self.conv = nn.Conv2d(8, 8, 3, stride=2, padding=1)
+        self.skip = nn.Conv2d(8, 16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.linear(x.flatten(2).transpose(1, 2)).transpose(1, 2).view(x.shape)
+        return self.skip(self.conv(self.norm(x)))
+
+
+def toy() -> dict[str, Part]:
+    """Without published names: a file has ours."""
+    torch.manual_seed(1)
+    return {"network": Part(randomised(Toy().double()).requires_grad_(False), ())}
+
+
+def run(parts: dict[str, Part]) -> Tensor:
+    torch.manual_seed(2)
+    return parts["network"].module(torch.randn(2, 8, 5, 6, dtype=torch.float64))
 
 
 def draw(*shape: int) -> Tensor:
@@ -50,7 +67,7 @@ def cases() -> dict[str, tuple[dict[str, Tensor], str, Tensor]]:
     names = {"lora_up__weight": up, "lora_down__weight": down, "lora_mid__weight": mid}
     found["lora-tucker"] = file_of(CONV, **names, alpha=alpha), CONV, change * 3 / r
 
-    up, down = draw(16, r), draw(r, 32)
+    up, down = draw(16, r), draw(r, 8)
     found["lora-linear-on-1x1"] = (
         file_of(SKIP, lora_up__weight=up, lora_down__weight=down),
         SKIP,
@@ -102,9 +119,9 @@ def with_weight(parts: dict[str, Part], name: str, weight: Tensor) -> dict[str, 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_is_changed_as_the_equation_says(name: str, fused: bool) -> None:
-    parts = sd15()
+    parts = toy()
     tensors, layer, change = CASES[name]
-    weight = f"{OURS[layer]}.weight"
+    weight = f"{layer}.weight"
     before, plain = state(parts), run(parts)
     merged = before[f"network.{weight}"] + 0.7 * change
     expected = run(with_weight(parts, weight, merged))
@@ -118,8 +135,8 @@ def test_a_layer_is_changed_as_the_equation_says(name: str, fused: bool) -> None
 @pytest.mark.parametrize("layer", [LINEAR, CONV])
 @pytest.mark.parametrize("by", ["rows", "columns", "peft"])
 def test_dora_gives_rows_or_columns_their_norms(by: str, layer: str, fused: bool) -> None:
-    parts = sd15()
-    name = f"{OURS[layer]}.weight"
+    parts = toy()
+    name = f"{layer}.weight"
     weight = parts["network"].module.get_parameter(name).clone()
     up, down = draw(8, 2), draw(2, *weight.shape[1:])
     magnitude = draw(8).abs() + 1
@@ -147,7 +164,7 @@ def test_dora_gives_rows_or_columns_their_norms(by: str, layer: str, fused: bool
 def test_dora_normalises_the_weight_without_other_adapters(
     first_fused: bool, second_fused: bool
 ) -> None:
-    parts = sd15()
+    parts = toy()
     factors = {"lora_up__weight": draw(8, 2), "lora_down__weight": draw(2, 8)}
     tensors = file_of(LINEAR, **factors)
     dora = LoRAFile("dora", tensors | file_of(LINEAR, dora_scale=draw(8, 1)), fused=first_fused)
@@ -161,10 +178,10 @@ def test_dora_normalises_the_weight_without_other_adapters(
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("name", ["diff_b", "lora_B.bias"])
 def test_biases_change_too(name: str, fused: bool) -> None:
-    parts = sd15()
-    bias = parts["network"].module.get_parameter(f"{OURS[CONV]}.bias")
+    parts = toy()
+    bias = parts["network"].module.get_parameter(f"{CONV}.bias")
     change = draw(8)
-    expected = run(with_weight(parts, f"{OURS[CONV]}.bias", bias + 0.5 * change))
+    expected = run(with_weight(parts, f"{CONV}.bias", bias + 0.5 * change))
     tensors = file_of(CONV, **{name.replace(".", "__"): change})
     if name == "lora_B.bias":
         tensors |= file_of(CONV, lora_B__weight=draw(8, 2), lora_A__weight=0 * draw(2, 8, 3, 3))
