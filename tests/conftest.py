@@ -78,6 +78,7 @@ def tiny_model():
                 context_width=32,
                 y_width=32,
                 groups=2,
+                guided=False,
             )
         )
         autoencoder = Autoencoder(

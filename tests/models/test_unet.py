@@ -21,6 +21,7 @@ PARAMS = UNetParams(
     context_width=12,
     y_width=6,
     groups=4,
+    guided=False,
 )
 
 
@@ -94,6 +95,29 @@ def test_y_is_given_exactly_where_it_is_read() -> None:
         UNet(PARAMS).double()(x, t, context)
     with pytest.raises(InputError, match="y_width 0: the vector y was given"):
         UNet(replace(PARAMS, y_width=0)).double()(x, t, context, y)
+
+
+def test_guidance_is_given_exactly_where_it_is_read() -> None:
+    x, t, context, y = inputs(1, 4, 4)
+    scale = torch.tensor([4.0])
+    with pytest.raises(InputError, match="guided True: the guidance scale is missing"):
+        UNet(replace(PARAMS, guided=True)).double()(x, t, context, y)
+    with pytest.raises(InputError, match="guided False: the guidance scale was given"):
+        UNet(PARAMS).double()(x, t, context, y, scale)
+
+
+def test_every_residual_matters_and_zeros_do_not() -> None:
+    network = randomised(UNet(PARAMS)).double()
+    x, t, context, y = inputs(1, 8, 6)
+    out = network(x, t, context, y)
+    features = network.contract(network.conv_in(x), network.embed(t, y, None, x.dtype), context)
+    assert [feature.shape[1] for feature in features] == [*PARAMS.skips, PARAMS.channels[-1]]
+    none = [torch.zeros_like(feature) for feature in features]
+    assert torch.equal(network(x, t, context, y, residuals=none), out)
+    for k, feature in enumerate(features):
+        one = [*none]
+        one[k] = torch.ones_like(feature)
+        assert relative_error(network(x, t, context, y, residuals=one), out) > 1e-4
 
 
 @pytest.mark.parametrize("field", ["channels", "depths", "heads"])

@@ -1,10 +1,10 @@
-"""The U-Net against diffusers' at equal random weights: the structures of SD 1.5, 2.1 and XL."""
+"""The U-Net against diffusers' at equal random weights: SD 1.5, 2.1, XL and an LCM."""
 
 from dataclasses import replace
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import LatentConsistencyModelPipeline, UNet2DConditionModel
 from oracles import randomised, relative_error
 from torch import Tensor
 
@@ -33,9 +33,15 @@ CONFIGS = {
         "addition_time_embed_dim": 256,
         "projection_class_embeddings_input_dim": 2816,
     },
+    "lcm": {"cross_attention_dim": 768, "time_cond_proj_dim": 256},
 }
-PARAMS = {"sd15": SD15_UNET, "sd21": SD21_UNET, "sdxl": SDXL_UNET}
-KEYS = {"sd15": UNET_POINTWISE, "sd21": UNET, "sdxl": UNET}
+PARAMS = {
+    "sd15": SD15_UNET,
+    "sd21": SD21_UNET,
+    "sdxl": SDXL_UNET,
+    "lcm": replace(SD15_UNET, guided=True),
+}
+KEYS = {"sd15": UNET_POINTWISE, "sd21": UNET, "sdxl": UNET, "lcm": UNET_POINTWISE}
 
 # the same structures, narrow
 SMALL_CONFIGS = {
@@ -57,6 +63,7 @@ SMALL_CONFIGS = {
         "projection_class_embeddings_input_dim": 16 + 6 * 8,
     },
 }
+SMALL_CONFIGS["lcm"] = SMALL_CONFIGS["sd15"] | CONFIGS["lcm"] | {"cross_attention_dim": 24}
 SMALL = {
     "sd15": replace(SD15_UNET, channels=(32, 64, 96, 96), context_width=24),
     "sd21": replace(SD21_UNET, channels=(32, 64, 96, 96), heads=(2, 4, 6, 6), context_width=24),
@@ -70,16 +77,19 @@ SMALL = {
         y_width=64,
     ),
 }
+SMALL["lcm"] = replace(SMALL["sd15"], guided=True)
 BROKEN = {
     "sd15": replace(SMALL["sd15"], heads=(8, 8, 4, 8)),
     "sd21": replace(SMALL["sd21"], heads=(2, 4, 6, 3)),
     "sdxl": replace(SMALL["sdxl"], heads=(1, 2, 1)),
+    "lcm": replace(SMALL["lcm"], heads=(8, 8, 4, 8)),
 }
 
 
 def outputs(
-    name: str, params: UNetParams, dtype: torch.dtype, size: tuple[int, int]
+    name: str, params: UNetParams, dtype: torch.dtype, size: tuple[int, int], told: float = 8.5
 ) -> tuple[Tensor, Tensor]:
+    """Ours and theirs, which is guided by 8.5."""
     torch.manual_seed(1)
     reference = randomised(UNet2DConditionModel(**SMALL_CONFIGS[name])).to(dtype)
     network = UNet(params).to(dtype)
@@ -95,9 +105,14 @@ def outputs(
         sizes = torch.tensor([[512.0, 768, 0, 64, 1024, 1024], [1024, 1024, 8, 0, 640, 512]])
         y = torch.cat([pooled, sinusoidal(sizes, 8).flatten(1).to(dtype)], dim=1)
         added = {"text_embeds": pooled, "time_ids": sizes}
+    guidance, embedded = None, None
+    if params.guided:  # they give it the paper's scale, and embed it in the pipeline
+        embed = LatentConsistencyModelPipeline.get_guidance_scale_embedding
+        embedded = embed(None, torch.tensor([8.5, 8.5]) - 1, embedding_dim=256).to(dtype)
+        guidance = torch.tensor([told, told])
     with torch.no_grad():
-        theirs = reference(x, t, context, added_cond_kwargs=added).sample
-        return network(x, t, context, y), theirs
+        theirs = reference(x, t, context, timestep_cond=embedded, added_cond_kwargs=added).sample
+        return network(x, t, context, y, guidance), theirs
 
 
 @pytest.mark.parametrize("name", PARAMS)
@@ -113,6 +128,11 @@ def test_equal_outputs_at_sizes_that_no_level_divides() -> None:
 @pytest.mark.parametrize("name", PARAMS)
 def test_a_wrong_number_of_heads_shows(name: str) -> None:
     assert relative_error(*outputs(name, BROKEN[name], torch.float64, (16, 16))) > 1e-4
+
+
+def test_another_guidance_scale_shows() -> None:
+    ours, theirs = outputs("lcm", SMALL["lcm"], torch.float64, (16, 16), told=7.5)
+    assert relative_error(ours, theirs) > 1e-4
 
 
 @pytest.mark.parametrize("name", PARAMS)

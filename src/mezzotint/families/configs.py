@@ -39,6 +39,7 @@ def unet(config: Config) -> UNetParams:
         context_width=config["cross_attention_dim"],
         y_width=config.get("projection_class_embeddings_input_dim") or 0,
         groups=config.get("norm_num_groups", 32),
+        guided=config.get("time_cond_proj_dim") is not None,
     )
 
 

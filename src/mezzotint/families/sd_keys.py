@@ -40,6 +40,7 @@ TRANSFORMER = (  # the original release's too
 _UNET = (
     ("time_embedding.linear_1", "time.first"),
     ("time_embedding.linear_2", "time.last"),
+    ("time_embedding.cond_proj", "guidance"),
     ("add_embedding.linear_1", "vector.first"),
     ("add_embedding.linear_2", "vector.last"),
     ("conv_in", "conv_in"),

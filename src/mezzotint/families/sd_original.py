@@ -46,6 +46,7 @@ def unet(blocks: int, attends: Sequence[bool], pointwise: bool) -> KeyMap:
         pairs=(
             ("time_embed.0", "time.first"),
             ("time_embed.2", "time.last"),
+            ("time_embed.cond_proj", "guidance"),
             ("label_emb.0.0", "vector.first"),
             ("label_emb.0.2", "vector.last"),
             ("input_blocks.0.0", "conv_in"),

@@ -28,6 +28,7 @@ SD15_UNET = UNetParams(
     context_width=768,
     y_width=0,
     groups=32,
+    guided=False,
 )
 
 SD21_UNET = replace(SD15_UNET, heads=(5, 10, 20, 20), context_width=1024)
@@ -43,6 +44,7 @@ SDXL_UNET = UNetParams(
     context_width=2048,
     y_width=2816,  # the pooled prompt, 1280, and six sizes in 256 numbers each
     groups=32,
+    guided=False,
 )
 
 VIT_L_TEXT = CLIPTextParams(  # OpenAI's: 1.x, and the first of XL's two

@@ -77,6 +77,7 @@ def unet(shapes: Shapes) -> UNetParams:
         context_width=context,
         y_width=shapes.size("vector.first.weight", 1) if "vector.first.weight" in shapes else 0,
         groups=GROUPS,
+        guided="guidance.weight" in shapes,
     )
 
 

@@ -103,6 +103,7 @@ SIZES = Sizes(
         context_width=WIDTH,
         y_width=WIDTH,
         groups=8,
+        guided=False,
     ),
 )
 

@@ -1,5 +1,6 @@
 """The conditional U-Net (Ho et al. 2020; Rombach et al. 2022; Podell et al. 2023)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from mezzotint.nn.residual import Downsample, ResidualBlock, Upsample
 from mezzotint.nn.transformer import PixelTransformer
 
 EPS = 1e-5  # of the group normalisations outside the transformers
+GUIDANCE_WIDTH = 256  # of the sinusoidal embedding of guidance
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class UNetParams:
         context_width: width of the context's tokens.
         y_width: width of the vector that conditions beside the time, 0 for none.
         groups: groups of the normalisation; see NormSiLU for what is quick.
+        guided: whether it is told the guidance scale that it was distilled for.
     """
 
     channels_in: int
@@ -44,6 +47,7 @@ class UNetParams:
     context_width: int
     y_width: int
     groups: int
+    guided: bool
 
     def __post_init__(self) -> None:
         """Raise InputError for levels that are not described in full."""
@@ -58,6 +62,12 @@ class UNetParams:
         """Width of the embedding of time and ``y``."""
         return 4 * self.channels[0]
 
+    @property
+    def skips(self) -> tuple[int, ...]:
+        """Widths of what the way down leaves for the way up."""
+        left = [c for c in self.channels for _ in range(self.blocks + 1)]
+        return self.channels[0], *left[:-1]  # after the coarsest level there is no step
+
 
 class UNet(nn.Module):
     """Noisy latents, time and context to a prediction."""
@@ -71,20 +81,21 @@ class UNet(nn.Module):
 
         self.time = Perceptron(first, p.time_width)
         self.vector = Perceptron(p.y_width, p.time_width) if p.y_width else None
+        self.guidance = nn.Linear(GUIDANCE_WIDTH, first, bias=False) if p.guided else None
 
         self.conv_in = nn.Conv2d(p.channels_in, first, 3, padding=1)
-        skips = [first]  # widths of what the way down leaves for the way up
+        wide = first
         self.down = nn.ModuleList()
         for i, (c, depth, heads) in enumerate(levels):
-            widths = [(skips[-1], c)] + [(c, c)] * (p.blocks - 1)
+            widths = [(wide, c)] + [(c, c)] * (p.blocks - 1)
             self.down.append(_DownLevel(widths, depth, heads, i < coarsest, p))
-            skips += [c] * (p.blocks + (i < coarsest))
+            wide = c
 
         self.mid = nn.ModuleList(
             [_Block(last, last, p.mid_depth, p.heads[-1], p), _Block(last, last, 0, 1, p)]
         )
 
-        wide = last
+        skips = list(p.skips)
         self.up = nn.ModuleList()
         for i, (c, depth, heads) in reversed(list(enumerate(levels))):
             widths = [(w + skips.pop(), c) for w in [wide] + [c] * p.blocks]
@@ -94,7 +105,15 @@ class UNet(nn.Module):
         self.norm_out = NormSiLU(p.groups, first, EPS)
         self.conv_out = zeroed(nn.Conv2d(first, p.channels_out, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor, context: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        context: Tensor,
+        y: Tensor | None = None,
+        guidance: Tensor | None = None,
+        residuals: Sequence[Tensor] | None = None,
+    ) -> Tensor:
         """Predict (b, channels_out, h, w) of latents (b, channels_in, h, w) of any h and w.
 
         Args:
@@ -102,30 +121,73 @@ class UNet(nn.Module):
             t: network timesteps (b,), 0…1000 in published checkpoints.
             context: prompt tokens (b, n, context_width).
             y: vector conditioning (b, y_width), exactly where the parameters have it.
+            guidance: guidance scales (b,), exactly where the parameters have it.
+            residuals: what is added to the features of ``contract``, in their order.
 
         Raises:
-            InputError: ``y`` is missing where it is needed, or given where it has no use.
+            InputError: ``y`` or ``guidance`` is missing where it is needed, or given where it has
+                no use.
         """
-        time = F.silu(self._embed(t, y, x.dtype))
-        h = self.conv_in(x)
-        skips = [h]
-        for level in self.down:
-            skips += level(skips[-1], time, context)
-        h = skips[-1]
-        for block in self.mid:
-            h = block(h, time, context)
+        time = self.embed(t, y, guidance, x.dtype)
+        features = self.contract(self.conv_in(x), time, context)
+        if residuals is not None:
+            features = [own + more for own, more in zip(features, residuals, strict=True)]
+        h = features.pop()
         for level in self.up:
-            h = level(h, skips, time, context)
+            h = level(h, features, time, context)
         return self.conv_out(self.norm_out(h))
 
-    def _embed(self, t: Tensor, y: Tensor | None, dtype: torch.dtype) -> Tensor:
-        time = self.time(sinusoidal(t, self.params.channels[0]).to(dtype))
-        if self.vector is None and y is None:
-            return time
-        if self.vector is None or y is None:
-            given = "is missing" if y is None else "was given"
-            raise InputError(f"U-Net with y_width {self.params.y_width}: the vector y {given}")
-        return time + self.vector(y)
+    def embed(
+        self, t: Tensor, y: Tensor | None, guidance: Tensor | None, dtype: torch.dtype
+    ) -> Tensor:
+        """Time, ``y`` and guidance as the blocks read them, (b, time_width)."""
+        p = self.params
+        _check_given(guidance, self.guidance, f"guided {p.guided}: the guidance scale")
+        _check_given(y, self.vector, f"y_width {p.y_width}: the vector y")
+        told = sinusoidal(t, p.channels[0]).to(dtype)
+        if self.guidance is not None and guidance is not None:
+            told = told + self.guidance(_guidance_embedding(guidance).to(dtype))
+        time = self.time(told)
+        if self.vector is not None and y is not None:
+            time = time + self.vector(y)
+        return F.silu(time)
+
+    def contract(self, h: Tensor, time: Tensor, context: Tensor) -> list[Tensor]:
+        """The way down and the middle.
+
+        Args:
+            h: what ``conv_in`` makes of the latents, (b, channels[0], h, w).
+            time: as ``embed`` makes it.
+            context: prompt tokens (b, n, context_width).
+
+        Returns:
+            Features (b, c, …) of the widths ``params.skips``, and last those of the middle.
+        """
+        features = [h]
+        for level in self.down:
+            features += level(features[-1], time, context)
+        h = features[-1]
+        for block in self.mid:
+            h = block(h, time, context)
+        return [*features, h]
+
+
+def _check_given(value: Tensor | None, reader: nn.Module | None, what: str) -> None:
+    if (value is None) != (reader is None):
+        raise InputError(f"U-Net with {what} {'is missing' if value is None else 'was given'}")
+
+
+def _guidance_embedding(scale: Tensor) -> Tensor:
+    """[sin(v·ω), cos(v·ω)] of v = 1000·(scale − 1), ω from 1 to 1/10000, (b,) → (b, 256) float32.
+
+    Luo et al. 2310.04378, 4.2, whose guidance scale is one less than ours. Unlike that of time, it
+    reaches the lowest frequency, and begins with the sines.
+    """
+    half = GUIDANCE_WIDTH // 2
+    ranks = torch.arange(half, dtype=torch.float32, device=scale.device)
+    rates = torch.exp(ranks * -(math.log(10000) / (half - 1)))
+    angles = ((scale.float() - 1) * 1000).unsqueeze(-1) * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 class _Block(nn.Module):
