@@ -124,8 +124,12 @@ def test_what_cannot_be_matched_is_said(name: str, value: str, says: str):
 
 
 def test_what_is_as_usual_is_not():
-    exact = field("Schedule type", "Karras")
+    exact = field("Schedule type", "Karras", field("SGM noise multiplier", "True"))
     assert misses(exact) == ""
+    assert "weaker there, by 0.2%" in misses(field("Schedule type", "Karras"))
+    ddim = field("Sampler", "DDIM", field("Steps", "25"))
+    assert misses(ddim) == ""
+    assert "unless the steps divide 1000" in misses(field("Steps", "30", ddim))
     assert misses(field("Clip skip", "1", exact)) == ""
     assert misses(field("Batch pos", "1", field("Batch size", "4", exact))) == ""
     assert parse(field("Batch size", "4", exact)).batch == 1  # its seed is its own
@@ -133,7 +137,7 @@ def test_what_is_as_usual_is_not():
 
 
 def test_hires_fix_is_one_thing():
-    text = field("Denoising strength", "0.5", field("Schedule type", "Karras"))
+    text = field("Denoising strength", "0.5", field("Sampler", "DDIM", field("Steps", "20")))
     text = field("Hires upscaler", "Latent", field("Hires upscale", "2", text))
     assert misses(text) == "hires fix, a second pass (Hires upscale: 2, Hires upscaler: Latent)"
 

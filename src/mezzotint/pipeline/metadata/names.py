@@ -71,18 +71,19 @@ SAMPLER_REMARKS: dict[tuple[str, str], str] = {
     ("ComfyUI", "uni_pc_bh2"): _SHORT,
 }
 _PARTS = "it visits parts of timesteps there and whole ones here, which shows a little"
-_FLOOR = "it rounds down there: exact only if the steps divide 1000"
+UNLESS_WHOLE = "it rounds otherwise there, unless the steps divide 1000"
 _LAST = "it ends a timestep later there, which shows a little"
 SPACING_REMARKS: dict[tuple[str, str], str] = {
     **{("A1111", label): _PARTS for label in ("Automatic", "Uniform", "Normal")},
     ("A1111", "SGM Uniform"): _LAST,
-    ("A1111", "Simple"): _FLOOR,
+    ("A1111", "Simple"): UNLESS_WHOLE,
+    ("A1111", "DDIM"): UNLESS_WHOLE,
     ("A1111", "Beta"): "it spaces noise levels there and times here",
     ("A1111", "Align Your Steps"): "it takes one step more at the end there",
     ("ComfyUI", "normal"): _PARTS,
     ("ComfyUI", "sgm_uniform"): _LAST,
-    ("ComfyUI", "simple"): _FLOOR,
-    ("ComfyUI", "ddim_uniform"): _FLOOR,
+    ("ComfyUI", "simple"): UNLESS_WHOLE,
+    ("ComfyUI", "ddim_uniform"): UNLESS_WHOLE,
     ("ComfyUI", "beta"): "it rounds to whole timesteps there",
 }
 

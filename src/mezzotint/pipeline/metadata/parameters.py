@@ -16,6 +16,7 @@ from mezzotint.pipeline.metadata.names import (
     SAMPLER_REMARKS,
     SPACING_LABELS,
     SPACING_REMARKS,
+    UNLESS_WHOLE,
     named,
 )
 from mezzotint.pipeline.metadata.recipe import Recipe, Written, recipe_of, taken_apart
@@ -24,7 +25,8 @@ from mezzotint.pipeline.request import MAX_SEED
 MAX_MISSES = 20
 SMALL_GPU = 40_000  # threads, and so numbers before its noise is its own: `philox.normal`
 
-_DDIM_TIMES = "ddim", "pndm"  # whatever schedule is chosen
+_DDIM_TIMES = "DDIM", "PLMS"  # whatever schedule is chosen
+_WHOLE_NOISE = *_DDIM_TIMES, "UniPC"  # these begin with it, others with σ/√(1 + σ²) of it
 STOCHASTIC = "euler_ancestral", "dpm2_ancestral", "dpmpp_2s_ancestral", "lcm", "ddpm"
 _READ = {  # fields that are understood, or change nothing
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Version", "RNG", "ENSD"),
@@ -33,7 +35,8 @@ _READ = {  # fields that are understood, or change nothing
     "Denoising strength",
 }
 _SECOND = re.compile(r"Hires |First pass size")
-_USUAL = {"Clip skip": "1", "Emphasis": "Original"}
+_SGM = "SGM noise multiplier"
+_USUAL = {"Clip skip": "1", "Emphasis": "Original", _SGM: "True"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def read_parameters(text: str) -> Reading:
     recipe = replace(
         recipe,
         sampler=_sampler(sampler),
-        spacing=_spacing(_sampler(sampler), spacing),
+        spacing=A1111_SPACINGS.get(spacing, named(spacing, SPACING_LABELS)),
         noise=_noise(written, _sampler(sampler)),
         place=0,
         batch=1,
@@ -98,8 +101,11 @@ def judged(recipe: Recipe, tool: str, sampler: str, spacing: str) -> tuple[Recip
     misses = _unknown(recipe, sampler, spacing)
     if (tool, sampler) in SAMPLER_REMARKS:
         misses.append(f"sampler {sampler!r}: {SAMPLER_REMARKS[tool, sampler]}")
-    if (tool, spacing) in SPACING_REMARKS and recipe.spacing:
-        misses.append(f"schedule {spacing!r}: {SPACING_REMARKS[tool, spacing]}")
+    remark = SPACING_REMARKS.get((tool, spacing)) if recipe.spacing else None
+    if remark == UNLESS_WHOLE and recipe.steps > 0 and 1000 % recipe.steps == 0:
+        remark = None
+    if remark:
+        misses.append(f"schedule {spacing!r}: {remark}")
     try:
         check(recipe.noise, recipe.sampler)
     except InputError as error:
@@ -146,19 +152,14 @@ def _labels(written: Written) -> tuple[str, str]:
     sampler, schedule = written.fields["Sampler"], written.fields.get("Schedule type")
     for suffix in ("Karras", "Exponential"):
         if schedule is None and sampler.endswith(f" {suffix}"):
-            return sampler.removesuffix(f" {suffix}"), suffix
-    return sampler, schedule or "Automatic"
+            sampler, schedule = sampler.removesuffix(f" {suffix}"), suffix
+    sampler = SAMPLER_LABELS.get(_sampler(sampler), sampler)
+    return sampler, "DDIM" if sampler in _DDIM_TIMES else schedule or "Automatic"
 
 
 def _sampler(label: str) -> str:
     known = {theirs.lower(): ours for ours, theirs in SAMPLER_LABELS.items()}
     return known.get(label.lower(), COMFYUI_SAMPLERS.get(label, label))
-
-
-def _spacing(sampler: str, label: str) -> str:
-    if sampler in _DDIM_TIMES:
-        return "leading"
-    return A1111_SPACINGS.get(label, named(label, SPACING_LABELS))
 
 
 def _noise(written: Written, sampler: str) -> str:
@@ -190,5 +191,7 @@ def _told(written: Written) -> list[str]:
         misses.append(f"the picture that it began with (denoising strength {start})")
     if fields.get("RNG") == "CPU" and fields.get("ENSD", "0") != "0":
         misses.append(f"ENSD: {fields['ENSD']} with noise from the CPU")
+    if _labels(written)[0] not in _WHOLE_NOISE and fields.get(_SGM) != "True":
+        misses.append("its first noise: weaker there, by 0.2% for most models")
     rest = [name for name in fields if name not in _READ and not _SECOND.match(name)]
     return misses + [f"{name}: {fields[name]}" for name in rest if fields[name] != _USUAL.get(name)]
