@@ -71,7 +71,8 @@ def unet_in(shapes: Mapping[str, Shape], source: str) -> KeyMap:
     steps = _numbers(r"input_blocks\.(\d{1,4})\.0\.op\.weight", shapes)
     step = min(steps, default=len(numbers))
     levels = len(steps) + 1
-    if numbers != set(range(levels * step)) or steps != set(range(step, levels * step, step)):
+    known = set(range(levels * step))
+    if not step or numbers != known or steps != set(range(step, levels * step, step)):
         raise InputError(f"{source}: the input_blocks are not numbered as a U-Net's levels are")
     projections = [f"input_blocks.{1 + level * step}.1.proj_in.weight" for level in range(levels)]
     return unet(

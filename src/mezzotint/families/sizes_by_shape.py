@@ -81,6 +81,13 @@ def unet(shapes: Shapes) -> UNetParams:
     )
 
 
+def controlnet(shapes: Shapes) -> UNetParams:
+    """A ControlNet's sizes: the U-Net's that it copies, with as many channels out as in."""
+    copied = {name.removeprefix("copy."): shape for name, shape in shapes.table.items()}
+    copied["conv_out.weight"] = (shapes.size("copy.conv_in.weight", 1),)
+    return unet(Shapes(copied, shapes.source))
+
+
 def autoencoder(shapes: Shapes) -> AutoencoderParams:
     """An autoencoder's sizes; pictures are never cut into patches."""
     levels = range(shapes.count("encoder.levels"))

@@ -1,0 +1,50 @@
+"""Pictures as the networks of adapters take them."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from mezzotint.errors import InputError
+
+Picture = Image.Image | str | Path
+
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # red, green, blue of what CLIPs were trained on
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def opened(picture: Picture) -> Image.Image:
+    """A picture in RGB, turned upright if it is read from a file.
+
+    Raises:
+        InputError: the file cannot be read, or is no picture.
+    """
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB")
+    try:
+        with Image.open(picture) as file:
+            return ImageOps.exif_transpose(file).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"cannot read picture {picture}: {error}") from error
+
+
+def pixels(picture: Image.Image) -> Tensor:
+    """An image (1, 3, h, w) in [0, 1]."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+
+
+def for_clip(picture: Image.Image, size: int) -> Tensor:
+    """The middle of a picture as CLIP's image towers were trained on it, (1, 3, size, size).
+
+    Bicubic (Pillow's, which averages where it shrinks), the shorter side to ``size``, normalised
+    by the colours of CLIP's own pictures (Radford et al. 2021).
+    """
+    short = min(picture.size)
+    width, height = (size * side // short for side in picture.size)
+    left, top = (width - size) // 2, (height - size) // 2
+    resized = picture.resize((width, height), Image.Resampling.BICUBIC)
+    image = pixels(resized.crop((left, top, left + size, top + size)))
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (_CLIP_MEAN, _CLIP_STD))
+    return (image - mean) / std
