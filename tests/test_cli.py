@@ -120,7 +120,7 @@ def test_inspect_tells_the_command_that_makes_a_picture_again(run: Run, prompt: 
         (["--steps", "0"], "steps 0"),
         (["--steps", "many"], "--steps"),
         (["--cfg", "nan"], "cfg nan"),
-        (["--seed", "4294967296"], "seed 4294967296"),
+        (["--seed", "18446744073709551616"], "seed 18446744073709551616"),
         (["--size", "33x32"], "width 33"),
         (["--size", "big"], "size 'big'"),
         (["--size", "0x0"], "width 0"),

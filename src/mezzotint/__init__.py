@@ -4,12 +4,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mezzotint.adapters.embedding import embedding
+    from mezzotint.adapters.lora import lora
     from mezzotint.errors import InputError
     from mezzotint.pipeline.load import load
     from mezzotint.pipeline.pipeline import Output, Pipeline, Step
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Output", "Pipeline", "Step", "load"]
+__all__ = ["InputError", "Output", "Pipeline", "Step", "embedding", "load", "lora"]
 
 # torch's threads spin while they wait for each other; on cores that are busy with something else
 # that takes ten times as long as the work. So many turns cost an idle machine nothing.
@@ -20,7 +22,9 @@ _HOMES = {
     "Output": "mezzotint.pipeline.pipeline",
     "Pipeline": "mezzotint.pipeline.pipeline",
     "Step": "mezzotint.pipeline.pipeline",
+    "embedding": "mezzotint.adapters.embedding",
     "load": "mezzotint.pipeline.load",
+    "lora": "mezzotint.adapters.lora",
 }
 
 

@@ -190,3 +190,70 @@ def test_a_single_file_draws_what_the_folder_draws(saved, tmp_path, monkeypatch,
     family_ = replace(again.model.family, prediction=model.family.prediction)
     again = replace(again, model=replace(again.model, family=family_))
     assert np.array_equal(ours(again, **SIZE, **told), ours(mine, **SIZE, **told))
+
+
+def test_a_lora_draws_the_same_picture(saved, tmp_path):
+    pipe, mine = saved("sd1")
+    before, file = ours(mine, **SIZE), tmp_path / "style.safetensors"
+    generator = torch.Generator().manual_seed(1)
+    tensors = {}
+    for part, network in (("unet", pipe.unet), ("text_encoder", pipe.text_encoder)):
+        for name, layer in network.named_modules():
+            if name.endswith(("to_q", "to_v", "q_proj", "out_proj")):
+                down, up = (4, layer.in_features), (layer.out_features, 4)
+                for end, shape in (("lora_A", down), ("lora_B", up)):
+                    key = f"{part}.{name}.{end}.weight"
+                    tensors[key] = 0.1 * torch.randn(shape, generator=generator)
+    save_file(tensors, file)
+    pipe.load_lora_weights(file)
+    theirs = draw(pipe, **SIZE, cross_attention_kwargs={"scale": 0.7})
+    pipe.unload_lora_weights()
+    assert psnr(theirs, before) < 40
+    with mine.attached(mz.lora(file, scale=0.7)):
+        assert psnr(theirs, ours(mine, **SIZE)) >= PSNR
+    with mine.attached(mz.lora(file, scale=0.6)):
+        assert psnr(theirs, ours(mine, **SIZE)) < PSNR
+    assert np.array_equal(ours(mine, **SIZE), before)
+
+
+def test_what_a_prompt_names_is_attached(saved, tmp_path, monkeypatch):
+    """A LoRA and an embedding of a folder laid out as ComfyUI's, asked for in words."""
+    _, mine = saved("sd1")
+    (tmp_path / "loras").mkdir()
+    (tmp_path / "embeddings").mkdir()
+    to_q = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    down, up = torch.randn(2, 64), torch.randn(64, 2)
+    tensors = {f"{to_q}.lora_down.weight": down, f"{to_q}.lora_up.weight": up}
+    save_file(tensors, tmp_path / "loras" / "style.safetensors")
+    save_file({"emb_params": torch.randn(2, 768)}, tmp_path / "embeddings" / "mark.safetensors")
+    before = ours(mine, **SIZE)
+    with pytest.raises(mz.InputError, match="style"):
+        mine.generate("a fox <lora:style:0.8>")
+    monkeypatch.setenv("MEZZOTINT_MODELS", str(tmp_path))
+
+    def drawn(prompt: str, *adapters) -> torch.Tensor:
+        with mine.attached(*adapters):
+            return mine.generate(prompt, steps=2, seed=7, height=64, width=64).latents
+
+    style = mz.lora(tmp_path / "loras" / "style.safetensors", scale=0.8)
+    mark = mz.embedding(tmp_path / "embeddings" / "mark.safetensors")
+    assert torch.equal(drawn("a mark fox <lora:style:0.8>"), drawn("a mark fox", style, mark))
+    assert not torch.equal(drawn("a mark fox"), drawn("a mark fox", style))
+    monkeypatch.delenv("MEZZOTINT_MODELS")
+    assert not torch.equal(drawn("a mark fox"), drawn("a mark fox", mark))
+    assert np.array_equal(ours(mine, **SIZE), before)
+
+
+def test_an_embedding_draws_the_same_picture(saved, tmp_path):
+    pipe, mine = saved("sd2")
+    file = tmp_path / "mark.safetensors"
+    save_file({"<mark>": torch.randn(2, 832)}, file)
+    pipe.load_textual_inversion(file, token="<mark>")
+    generator = torch.Generator().manual_seed(7)
+    told = {"generator": generator, "output_type": "np", "num_inference_steps": 3}
+    theirs = pipe("in snow <mark> at the inn", **told, **SIZE).images[0]
+    pipe.unload_textual_inversion()
+    with mine.attached(mz.embedding(file)):
+        latents = mine.generate("in snow mark at the inn", steps=3, seed=7, **SIZE).latents
+    image = mine.model.decode_latents(latents)[0]
+    assert psnr(theirs, ((image + 1) / 2).permute(1, 2, 0).numpy()) >= PSNR

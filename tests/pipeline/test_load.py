@@ -68,7 +68,7 @@ def test_bfloat16_draws_nearly_the_same(folder: Path):
         ({"dtype": "bf17"}, "unknown dtype 'bf17': did you mean 'bf16'"),
         ({"device": "gpu"}, "device 'gpu' cannot be used here"),
         ({"engine": "eagre"}, "unknown engine 'eagre': did you mean 'eager'"),
-        ({"source": "no/such/folder"}, "no/such/folder is not a weights folder"),
+        ({"source": "no/such/folder"}, "there is no model 'no/such/folder'"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused(folder: Path, options, says: str):

@@ -5,7 +5,8 @@ release, its dots kept (PEFT, diffusers, ComfyUI) or made underscores (kohya, Ly
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
@@ -142,6 +143,11 @@ def published(part: Part) -> dict[str, tuple[KeyMap, tuple[str, ...]]]:
     for keymap in maps:
         for theirs, names in keymap.held(ours).items():
             found.setdefault(theirs, (keymap, names))
+    for keymap in (replace(keymap, pairs=keymap.also, also=()) for keymap in maps if keymap.also):
+        for name in ours:
+            with suppress(KeyError):  # not everything has another name
+                for theirs, names in keymap.held([name]).items():
+                    found.setdefault(theirs, (keymap, names))
     return found
 
 

@@ -66,6 +66,12 @@ def find(name: str, kind: str = "model") -> Path:
     )
 
 
+def offered(kind: str) -> dict[str, Path]:
+    """The models of a kind in the folders of ``MEZZOTINT_MODELS``, by their shortest names."""
+    found = dict(_offered(choose("kind of model", kind, FOLDERS)))
+    return {path.stem: path for path in sorted(found, key=_rank, reverse=True)}
+
+
 def _offered(folders: tuple[str, ...]) -> Iterator[tuple[Path, set[str]]]:
     """Every model under the folders, with the names that it goes by."""
     seen: set[Path] = set()

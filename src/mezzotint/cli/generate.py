@@ -1,11 +1,14 @@
 """`mezzotint generate`: a sentence becomes a picture."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from mezzotint.cli.output import check_picture, numbered, size_of
+
+if TYPE_CHECKING:
+    from mezzotint.adapters.lora import LoRAFile
 
 
 def generate(
@@ -15,7 +18,19 @@ def generate(
     ] = Path("mezzotint.png"),
     negative: Annotated[str, Option(help="What the picture should not show.")] = "",
     model: Annotated[
-        str | None, Option(help="A folder of weights.", show_default="the embedded storybook")
+        str | None,
+        Option(
+            help="A folder or file of weights, a name in your models folders, or a hub id.",
+            show_default="the embedded storybook",
+        ),
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        Option(help="A further file, with an autoencoder or a text encoder; may be repeated."),
+    ] = None,
+    lora: Annotated[
+        list[str] | None,
+        Option(help="A LoRA's file or name, and its scale: style or style:0.8; may be repeated."),
     ] = None,
     steps: Annotated[
         int | None, Option(help="Denoising steps.", show_default="the model's")
@@ -38,6 +53,17 @@ def generate(
         str | None,
         Option(help="Time grid: karras, linspace, trailing, …", show_default="the model's"),
     ] = None,
+    dialect: Annotated[
+        str, Option(help="Prompt language: mezzotint, a1111, comfyui, or diffusers, without any.")
+    ] = "mezzotint",
+    guidance: Annotated[
+        float | None,
+        Option(help="Guidance that FLUX.1 dev and LCMs are told.", show_default="the model's"),
+    ] = None,
+    noise: Annotated[
+        str, Option(help="Whose noise the seed stands for: mezzotint, diffusers, a1111, comfyui.")
+    ] = "mezzotint",
+    dtype: Annotated[str, Option(help="What networks compute in: fp32, bf16 or fp16.")] = "fp32",
 ) -> None:
     """Draw a picture of PROMPT."""
     width, height = size_of(size) if size is not None else (None, None)
@@ -50,7 +76,8 @@ def generate(
     from mezzotint.files import write_whole
     from mezzotint.pipeline.metadata import png
 
-    stream = mz.load(model).stream(
+    pipe = mz.load(model, *(part or []), dtype=dtype)
+    stream = pipe.stream(
         prompt,
         negative=negative,
         steps=steps,
@@ -61,8 +88,25 @@ def generate(
         batch=count,
         sampler=sampler,
         spacing=spacing,
+        dialect=dialect,
+        guidance=guidance,
+        noise=noise,
     )
-    *_, last = step_bar(stream)
+    with pipe.attached(*map(_lora, lora or [])):
+        *_, last = step_bar(stream)
     for path, image in zip(paths, last.output().images, strict=True):
         write_whole(path, png(image))
         print(path)
+
+
+def _lora(text: str) -> "LoRAFile":
+    """The LoRA that NAME or NAME:SCALE stands for."""
+    from mezzotint.adapters.lora import lora
+    from mezzotint.checkpoints.find import find
+
+    name, _, scale = text.rpartition(":")
+    try:
+        number = float(scale) if name else 1.0
+    except ValueError:  # the colon is one of the path's
+        name, number = text, 1.0
+    return lora(find(name or text, "lora"), number)

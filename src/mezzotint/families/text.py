@@ -85,8 +85,8 @@ class TextEncoder:
     normed: bool = True
 
     def ids(self, text: str) -> list[int]:
-        """The tokens of ``text`` alone."""
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+        """The tokens of ``text`` alone; white space around it is none of it."""
+        return self.tokenizer.encode(text.strip(), add_special_tokens=False).ids
 
     def __call__(self, tokens: Tensor) -> Encoded:
         """Encode windows of token ids (b, n)."""

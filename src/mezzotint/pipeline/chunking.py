@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from mezzotint.errors import InputError
 from mezzotint.families.text import Frame
-from mezzotint.pipeline.prompts import Chunk
+from mezzotint.pipeline.prompts import Span
 
 BACKTRACK = 20  # how far A1111 looks back for a comma
 LARGE = 8  # tokens from which on ComfyUI cuts a segment rather than move it
@@ -45,7 +45,7 @@ def window(frame: Frame, tokens: Sequence[Token]) -> Window:
 
 
 def segments(
-    chunk: Chunk, encode: Callable[[str], Sequence[int]], vectors: Mapping[str, int]
+    chunk: Sequence[Span], encode: Callable[[str], Sequence[int]], vectors: Mapping[str, int]
 ) -> list[Segment]:
     """Turn spans into tokens.
 

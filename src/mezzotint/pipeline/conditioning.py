@@ -1,14 +1,16 @@
 """From a prompt that was read to what the network is told at each step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from mezzotint.adapters.embedding import ids
 from mezzotint.families.base import Canvas, Conditioning, Model
 from mezzotint.families.text import Encoded, TextEncoder
 from mezzotint.pipeline.chunking import (
     Segment,
+    Token,
     Window,
     by_commas,
     by_segments,
@@ -85,7 +87,16 @@ def _goes_on(encoder: TextEncoder, dialect: Dialect) -> bool:
 
 
 def _segments(encoder: TextEncoder, chunks: Sequence[Chunk]) -> list[list[Segment]]:
-    return [segments(chunk, encoder.ids, {}) for chunk in chunks]
+    """An encoder that was given no vectors for a word reads it as any other."""
+    words = {name: len(places) for name, places in ids(encoder.network).items()}
+    return [
+        segments(
+            [replace(span, embedding=span.embedding and span.text in words) for span in chunk],
+            encoder.ids,
+            words,
+        )
+        for chunk in chunks
+    ]
 
 
 def _flat(chunks: Sequence[Sequence[Segment]]) -> list[Segment]:
@@ -108,7 +119,12 @@ def _filled(encoder: TextEncoder, windows: list[Window], number: int) -> list[Wi
 
 def _encoded(encoder: TextEncoder, windows: Sequence[Window], dialect: Dialect) -> Encoded:
     """All windows in one row; the first sums the prompt up."""
-    made = encoder(torch.tensor([[token.id for token in each] for each in windows]))
+    words = ids(encoder.network)
+
+    def number(token: Token) -> int:
+        return token.id if token.vector is None else words[token.vector[0]][token.vector[1]]
+
+    made = encoder(torch.tensor([[number(token) for token in each] for each in windows]))
     weights = torch.tensor([[token.weight for token in each] for each in windows])
     context = made.context
     if (weights != 1).any() and dialect.weighting == "renormalise":

@@ -1,6 +1,6 @@
 """The denoiser of a prompt: the network, told what the prompt says at each step, and guided."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ class Asked:
     guidance: float | None
 
 
-def guided(model: Model, asked: Asked, grid: Tensor) -> Denoiser:
+def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]) -> Denoiser:
     """The denoiser for one picture at a time; prompts of one length go through in one batch.
 
     The parts of a prompt add up as energies do (Liu et al. 2206.01714, eq. 11): each moves x̂₀ away
@@ -39,11 +39,13 @@ def guided(model: Model, asked: Asked, grid: Tensor) -> Denoiser:
         model: whose network.
         asked: the prompts, encoded.
         grid: the sampler's times, which tell at which step of a schedule it is.
+        at: told how much of the sampling is done, 0…1, before the network is asked.
     """
     conditional = [told.weight for told in asked.positive]
 
     def answers(x: Tensor, t: Tensor) -> list[Tensor]:
         step = int((grid[:-1] >= t.to(grid)).sum())
+        at((step - 1) / (len(grid) - 1))
         parts = [*asked.positive, *([asked.negative] if asked.negative else [])]
         return _answers(model, [told.at(step) for told in parts], asked.guidance, x, t)
 

@@ -9,6 +9,7 @@ import torch
 
 from mezzotint import weights
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
+from mezzotint.checkpoints.find import find, offered
 from mezzotint.checkpoints.folder import open_folder
 from mezzotint.errors import InputError, choose
 from mezzotint.families import diffusers_folder, single_file, storybook
@@ -31,8 +32,9 @@ def load(
     """Load a model to draw with.
 
     Args:
-        source: a folder of ours or of diffusers', a file of weights, or the name of an embedded
-            model; "storybook" by default.
+        source: a folder of ours or of diffusers', a file of weights, a name in the folders of
+            ``MEZZOTINT_MODELS``, an id on the Hugging Face hub, or the name of an embedded model;
+            "storybook" by default.
         parts: further files of weights, with the networks that ``source`` lacks, or others instead
             of its own: an autoencoder, text encoders.
         dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
@@ -46,7 +48,7 @@ def load(
     number = choose("dtype", dtype or "fp32", DTYPES)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     name = str(source or storybook.STORYBOOK.name)
-    files = [EMBEDDED.get(name, Path(name)), *map(Path, parts)]
+    files = [EMBEDDED.get(name) or find(name), *(_part(str(part)) for part in parts)]
     return Pipeline(_placed(_model(files), place, number), name)
 
 
@@ -60,6 +62,14 @@ def _model(files: Sequence[Path]) -> Model:
     if (path / MODEL_INDEX).is_file():
         return diffusers_folder.load(path)
     return choose("family", open_folder(path).family, FAMILIES)(path)
+
+
+def _part(name: str) -> Path:
+    """A file of an autoencoder or a text encoder, wherever the user keeps such."""
+    for kind in ("vae", "text encoder"):
+        if name in offered(kind):
+            return offered(kind)[name]
+    return find(name)
 
 
 def _device(name: str) -> torch.device:

@@ -7,23 +7,26 @@ bit for bit the image made alone. In float32 on a CPU, batching would win less t
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from textwrap import shorten
-from typing import Unpack
+from typing import Self, Unpack
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from mezzotint import __version__
+from mezzotint.adapters.base import Adapter, Injected, attached
 from mezzotint.diffusion import Denoiser, samplers, times
-from mezzotint.diffusion.noise import seeded
+from mezzotint.diffusion.noise import alone, source
 from mezzotint.families.base import Canvas, Model
+from mezzotint.pipeline.attaching import asked_for, known_words
 from mezzotint.pipeline.conditioning import left_out, tell
 from mezzotint.pipeline.guided import Asked, guided
 from mezzotint.pipeline.metadata import Recipe, attach
-from mezzotint.pipeline.prompts import Prompt, parse
+from mezzotint.pipeline.prompts import DIALECTS, Prompt, parse
 from mezzotint.pipeline.request import Options, Request, complete
 
 STOP_SHORT = ("ddim", "pndm")  # if the family does
@@ -66,10 +69,12 @@ class Pipeline:
     Attributes:
         model: the networks, in the dtype and on the device that they run in.
         source: what it was loaded from, as `mz.load` was told.
+        injected: the adapters that are attached.
     """
 
     model: Model
     source: str
+    injected: list[Injected] = field(default_factory=list[Injected], compare=False)
 
     def generate(self, prompt: str, **options: Unpack[Options]) -> Output:
         """Draw pictures of ``prompt``; `mezzotint.pipeline.request.Options` tells the options.
@@ -92,21 +97,47 @@ class Pipeline:
         grid = times(model.family.process, request.steps, request.spacing, **shift)
         if model.family.stops_short and request.sampler in STOP_SHORT:
             grid[-1] = model.family.process.t_least
+        words = known_words(model)
+        dialect = DIALECTS[request.dialect]
         prompts = [
-            parse(text, request.steps, request.dialect, negative=negative)
+            parse(text, request.steps, dialect, words, negative)
             for text, negative in ((request.prompt, False), (request.negative, True))
         ]
+        adapters = asked_for(model, prompts)
         for kind, read in zip(("prompt", "negative prompt"), prompts, strict=True):
-            self._warn_of_cut(kind, left_out(model, read, request.dialect))
-        return self._steps(request, prompts[0], prompts[1], grid)
+            self._warn_of_cut(kind, left_out(model, read, dialect))
+        return self._steps(request, prompts[0], prompts[1], grid, adapters)
+
+    @contextmanager
+    def attached(self, *adapters: Adapter) -> Generator[Self]:
+        """Draw with LoRAs and other adapters within the block, and without them after it.
+
+        Raises:
+            InputError: one does not fit the model; none is attached then.
+        """
+        with attached(self.model.parts, adapters) as injected:
+            self.injected.extend(injected)
+            try:
+                yield self
+            finally:
+                for each in injected:
+                    self.injected.remove(each)
 
     @torch.no_grad()
     def _steps(
-        self, request: Request, positive: Prompt, negative: Prompt, grid: Tensor
+        self,
+        request: Request,
+        positive: Prompt,
+        negative: Prompt,
+        grid: Tensor,
+        adapters: Sequence[Adapter],
     ) -> Iterator[Step]:
-        seeds = range(request.seed, request.seed + request.batch)
-        denoise = guided(self.model, self._asked(request, positive, negative), grid)
-        images = [self._sampled(denoise, request, grid, seed) for seed in seeds]
+        with self.attached(*adapters):
+            yield from self._drawn(request, self._asked(request, positive, negative), grid)
+
+    def _drawn(self, request: Request, asked: Asked, grid: Tensor) -> Iterator[Step]:
+        denoise = guided(self.model, asked, grid, self._at)
+        images = [self._sampled(denoise, request, grid, k) for k in range(request.batch)]
         for batch in zip(*images, strict=True):
             yield Step(
                 index=batch[0].index,
@@ -115,12 +146,17 @@ class Pipeline:
                 x=torch.cat([step.x for step in batch]),
                 x0=torch.cat([step.x0 for step in batch]),
                 decode=self._decode,
-                recipes=[self._recipe(request, seed) for seed in seeds],
+                recipes=[self._recipe(request, k) for k in range(request.batch)],
             )
+
+    def _at(self, progress: float) -> None:
+        """Tell the adapters how much of the sampling is done."""
+        for each in self.injected:
+            each.at(progress)
 
     def _asked(self, request: Request, positive: Prompt, negative: Prompt) -> Asked:
         """Both prompts encoded, the negative one only if something is guided away from it."""
-        model, dialect = self.model, request.dialect
+        model, dialect = self.model, DIALECTS[request.dialect]
         canvas = Canvas(request.height, request.width)
         told = tell(model, positive, dialect, canvas)
         away = None
@@ -137,12 +173,12 @@ class Pipeline:
         return {"shift": shift(request.height // factor, request.width // factor)}
 
     def _sampled(
-        self, denoise: Denoiser, request: Request, grid: Tensor, seed: int
+        self, denoise: Denoiser, request: Request, grid: Tensor, k: int
     ) -> Iterator[samplers.Step]:
         """The sampler's steps for one image, from noise as wide as x_t is for x₀ of unit width."""
         model, process = self.model, self.model.family.process
         size = request.height // model.factor, request.width // model.factor
-        rng = seeded([seed])
+        rng = source(request.noise, *alone(request.noise, request.seed, k, request.batch))
         noise = rng(torch.empty(1, model.latent_channels, *size, device=model.device))
         spread = torch.hypot(process.alpha(grid[0]), process.sigma(grid[0]))
         return samplers.SAMPLERS[request.sampler](denoise, spread * noise, grid, process, rng)
@@ -151,7 +187,9 @@ class Pipeline:
         with torch.no_grad():
             return [to_picture(self.model.decode_latents(one[None])[0]) for one in latents]
 
-    def _recipe(self, request: Request, seed: int) -> Recipe:
+    def _recipe(self, request: Request, k: int) -> Recipe:
+        seed, place, batch = alone(request.noise, request.seed, k, request.batch)
+        told = request.guidance if request.guidance != self.model.family.guidance else None
         return Recipe(
             prompt=request.prompt,
             negative=request.negative,
@@ -165,6 +203,11 @@ class Pipeline:
             model=self.source,
             model_hash=self.model.digest,
             version=__version__,
+            noise=request.noise,
+            place=place,
+            batch=batch,
+            dialect=request.dialect,
+            guidance=told,
         )
 
     def _warn_of_cut(self, kind: str, rest: str) -> None:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from mezzotint.diffusion import SPACINGS
+from mezzotint.diffusion.noise import check
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError, choose
 from mezzotint.families.base import Family
-from mezzotint.pipeline.prompts import DIALECTS, Dialect
+from mezzotint.pipeline.prompts import DIALECTS
 
-MAX_SEED = 2**32 - 1
+MAX_SEED = 2**64 - 1
+RANDOM_SEEDS = 2**32  # few enough digits to be copied by hand
 MAX_STEPS = 1000
 MAX_CFG = 100.0
 MAX_BATCH = 1000
@@ -23,13 +25,14 @@ class Options(TypedDict, total=False):
         negative: what the picture should not show.
         steps: denoising steps, 1 to 1000.
         cfg: guidance scale, 0 to 100; 1 is no guidance.
-        seed: 0 to 2³² − 1; image k of a batch has seed + k. None and −1 are random.
+        seed: 0 to 2⁶⁴ − 1; image k of a batch has seed + k. None and −1 are random.
         width, height: pixels.
         batch: how many pictures.
         sampler: a name in `mezzotint.diffusion.samplers.SAMPLERS`.
         spacing: a name in `mezzotint.diffusion.SPACINGS`.
         dialect: whose prompt language it is, a name in `mezzotint.pipeline.prompts.DIALECTS`.
         guidance: what a network is told that guidance was distilled into, 0 to 100; no others.
+        noise: whose noise the seed stands for, a name in `mezzotint.diffusion.noise.NOISES`.
     """
 
     negative: str
@@ -43,6 +46,7 @@ class Options(TypedDict, total=False):
     spacing: str | None
     dialect: str
     guidance: float | None
+    noise: str
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,9 @@ class Request:
     batch: int
     sampler: str
     spacing: str
-    dialect: Dialect
+    dialect: str
     guidance: float | None
+    noise: str
 
 
 def complete(
@@ -78,6 +83,7 @@ def complete(
     spacing: str | None = None,
     dialect: str = "mezzotint",
     guidance: float | None = None,
+    noise: str = "mezzotint",
 ) -> Request:
     """Check `Options`, and fill in what they leave open.
 
@@ -87,6 +93,8 @@ def complete(
     sampler, spacing = sampler or family.sampler, spacing or family.spacing
     choose("sampler", sampler, SAMPLERS)
     choose("spacing", spacing, SPACINGS)
+    choose("dialect", dialect, DIALECTS)
+    check(noise, sampler)
     batch = _whole("batch", batch, 1, MAX_BATCH)
     return Request(
         prompt=_text("prompt", prompt),
@@ -99,8 +107,9 @@ def complete(
         batch=batch,
         sampler=sampler,
         spacing=spacing,
-        dialect=choose("dialect", dialect, DIALECTS),
+        dialect=dialect,
         guidance=_guidance(guidance, family),
+        noise=noise,
     )
 
 
@@ -127,7 +136,7 @@ def _guidance(guidance: float | None, family: Family) -> float | None:
 def _seed(seed: int | None, batch: int) -> int:
     last = MAX_SEED - (batch - 1)  # so that the last image of the batch has a seed as well
     if seed is None or seed == -1:
-        return secrets.randbelow(last + 1)
+        return secrets.randbelow(min(last + 1, RANDOM_SEEDS))
     return _whole("seed", seed, 0, last)
 
 
