@@ -22,7 +22,7 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        _sync_folder(path.parent)
+        _sync(path.parent)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     finally:
@@ -32,7 +32,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Generator[Path]:
-    """Give an empty folder for files, which becomes ``path`` when the block ends without an error.
+    """Give an empty folder, which becomes ``path`` when the block ends without an error.
 
     Raises:
         InputError: the parent folder is not writable.
@@ -45,20 +45,18 @@ def whole_folder(path: Path) -> Generator[Path]:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     try:
         yield part
-        for file in part.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        _sync_folder(part)
+        for inside in (*part.rglob("*"), part):
+            _sync(inside)
         if path.exists():
             shutil.rmtree(path)
         part.replace(path)
-        _sync_folder(path.parent)
+        _sync(path.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

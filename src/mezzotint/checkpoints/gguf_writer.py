@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from mezzotint.checkpoints.gguf_file import ORIGINAL_SHAPE, gguf_package
+from mezzotint.checkpoints.tensors import sizes
 from mezzotint.checkpoints.writer import whole_file
 from mezzotint.errors import InputError, choose
 
@@ -41,7 +43,8 @@ def write_gguf(path: Path, tensors: Mapping[str, Tensor], architecture: str, qua
 
     Args:
         path: the file.
-        tensors: the network's, by the names of the original release; each is asked for twice.
+        tensors: the network's, by the names of the original release; each is asked for when it is
+            written, and for its size before, unless they are a file's.
         architecture: "sd1", "sdxl", "sd3" or "flux".
         quant: "F32", "F16", "BF16", "Q8_0", "Q5_1", "Q5_0", "Q4_1" or "Q4_0".
 
@@ -53,9 +56,8 @@ def write_gguf(path: Path, tensors: Mapping[str, Tensor], architecture: str, qua
     file_type = choose("quantisation", quant, QUANTS)
     gguf = gguf_package(path)
     block = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[quant]][0]
-    plans = {
-        name: _planned(name, tensor, quant, block, reshapes) for name, tensor in tensors.items()
-    }
+    known = sizes(tensors)
+    plans = {name: _planned(name, *size, quant, block, reshapes) for name, size in known.items()}
     with whole_file(path) as part:
         writer = gguf.GGUFWriter(part, architecture)
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
@@ -63,7 +65,7 @@ def write_gguf(path: Path, tensors: Mapping[str, Tensor], architecture: str, qua
         for name, plan in plans.items():
             kind = gguf.GGMLQuantizationType[plan.quant]
             per_block, size = gguf.GGML_QUANT_SIZES[kind]
-            short, shape = name.removeprefix(PREFIX), tuple(tensors[name].shape)
+            short, (_, shape) = name.removeprefix(PREFIX), known[name]
             if shape != plan.shape:
                 writer.add_array(ORIGINAL_SHAPE + short, shape)
             count = math.prod(shape) // per_block * size
@@ -78,10 +80,16 @@ def write_gguf(path: Path, tensors: Mapping[str, Tensor], architecture: str, qua
         writer.close()
 
 
-def _planned(name: str, tensor: Tensor, quant: str, block: int, reshapes: bool) -> _Plan:
-    shape = tuple(tensor.shape)
-    if not tensor.is_floating_point() or len(name.removeprefix(PREFIX)) > _MAX_NAME:
-        raise InputError(f"GGUF holds no {tensor.dtype} called {name}: only networks' weights")
+def _planned(
+    name: str,
+    dtype: torch.dtype,
+    shape: tuple[int, ...],
+    quant: str,
+    block: int,
+    reshapes: bool,
+) -> _Plan:
+    if not dtype.is_floating_point or len(name.removeprefix(PREFIX)) > _MAX_NAME:
+        raise InputError(f"GGUF holds no {dtype} called {name}: only networks' weights")
     if len(shape) < 2:
         return _Plan("F32", shape)
     if shape[-1] % block == 0:

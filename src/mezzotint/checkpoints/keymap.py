@@ -1,7 +1,7 @@
 """Key maps: what a published checkpoint calls its tensors, and what we call them."""
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import pairwise
@@ -138,6 +138,11 @@ class KeyMap:
             KeyError: a tensor that the map has no name for.
         """
         return {theirs: held.names for theirs, held in self._written(ours).items()}
+
+    def held_in(self, file: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Their names in a file → our names of all that each holds; unknown ones are left out."""
+        read = {key: self._read(key, file) for key in file}
+        return {key: held.names for key, held in read.items() if held is not None}
 
     def shapes(self, theirs: Mapping[str, Shape]) -> dict[str, Shape]:
         """Our names and shapes of a file's, as its header tells them.

@@ -86,6 +86,18 @@ class Tensors(Mapping[str, Tensor]):
         return {name: stored.dtype for name, stored in self.stored.items()}
 
 
+def sizes(
+    tensors: Mapping[str, Tensor],
+) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+    """The dtype and the shape of each; those of a file are told without reading any.
+
+    What is packed in a file becomes float32 when it is read.
+    """
+    if isinstance(tensors, Tensors):
+        return {n: (DTYPES.get(s.dtype, torch.float32), s.shape) for n, s in tensors.stored.items()}
+    return {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
+
+
 def map_file(path: Path) -> mmap.mmap:
     """The bytes of a file, in pages that are read from the disk when they are touched.
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from mezzotint.checkpoints.tensors import NAMES
+from mezzotint.checkpoints.tensors import NAMES, sizes
 from mezzotint.errors import InputError
 from mezzotint.files import write_whole
 
@@ -33,26 +33,27 @@ def write_tensors(
         path: such as "model.safetensors"; the shards are "model-00001-of-00002.safetensors" and
             so on, their index "model.safetensors.index.json", as transformers and diffusers name
             them.
-        tensors: each is asked for twice, so they may be read from another file as they are needed.
+        tensors: each is asked for when it is written; and for its size before, unless they are a
+            file's.
         metadata: free text about them.
         shard_bytes: the largest file, unless a single tensor is larger; one file by default.
 
     Raises:
         InputError: the folder is missing or not writable, or safetensors has no such dtype.
     """
-    sizes: Sizes = {name: (t.dtype, tuple(t.shape)) for name, t in tensors.items()}
-    if unknown := sorted({str(dtype) for dtype, _ in sizes.values() if dtype not in NAMES}):
+    known = sizes(tensors)
+    if unknown := sorted({str(dtype) for dtype, _ in known.values() if dtype not in NAMES}):
         raise InputError(f"{path} cannot be written: safetensors has no {', '.join(unknown)}")
-    shards = _shards(sizes, shard_bytes)
+    shards = _shards(known, shard_bytes)
     if len(shards) == 1:
-        _write(path, tensors, sizes, metadata or {})
+        _write(path, tensors, known, metadata or {})
         return path
     files: dict[str, str] = {}
     for i, names in enumerate(shards, 1):
         file = path.with_stem(f"{path.stem}-{i:05}-of-{len(shards):05}")
-        _write(file, tensors, {name: sizes[name] for name in names}, metadata or {})
+        _write(file, tensors, {name: known[name] for name in names}, metadata or {})
         files |= dict.fromkeys(names, file.name)
-    total = sum(map(_bytes, sizes.values()))
+    total = sum(map(_bytes, known.values()))
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(files.items()))}
     path_of_index = path.with_name(f"{path.name}.index.json")
     write_whole(path_of_index, json.dumps(index, indent=2).encode() + b"\n")

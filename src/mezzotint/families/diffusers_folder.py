@@ -62,7 +62,7 @@ def load(path: Path) -> Model:
     ]
     network, autoencoder = _network(path / name), _autoencoder(path / "vae")
     family = recognise(network.params, [text.params for text in texts], str(path))
-    family = _as_told(family, path, _config(path / "vae"))
+    family = as_told(family, path)
     encoders = [
         encoder(cast("CLIPText | T5Encoder", text.module), tokenizer, reads)
         for text, tokenizer, reads in zip(texts, tokenizers, family.reads, strict=True)
@@ -120,8 +120,9 @@ def _filled(
     return Found(filled(lambda: network(params), keys, tensors, source), params, keys)
 
 
-def _as_told(family: Family, path: Path, vae: Config) -> Family:
-    """The family with what the folder says of itself."""
+def as_told(family: Family, path: Path) -> Family:
+    """The family with what a folder says of itself."""
+    vae = _config(path / "vae")
     scheduler = path / "scheduler" / "scheduler_config.json"
     if scheduler.exists():
         family = scheduled(family, read_table(scheduler), str(scheduler))

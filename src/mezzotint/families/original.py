@@ -106,6 +106,17 @@ def parts(shapes: Table, source: str) -> dict[str, Place]:
         InputError: the file holds tensors beside the networks that nobody knows, or the blocks of
             its U-Net are numbered as in no other.
     """
+    named, stray = survey(shapes, source)
+    refuse_any(source, {"unexpected": stray})
+    return named
+
+
+def survey(shapes: Table, source: str) -> tuple[dict[str, Place], list[str]]:
+    """The networks in a file as ``parts`` has them, and the tensors beside that nobody knows.
+
+    Raises:
+        InputError: the blocks of its U-Net are numbered as in no other.
+    """
     prefixes = dict.fromkeys(prefix for names in RELEASES.values() for prefix in names.values())
     found = [place for prefix in prefixes if (place := _place(prefix, shapes, source))]
     found = found or [place for place in [_place("", shapes, source)] if place]
@@ -117,8 +128,7 @@ def parts(shapes: Table, source: str) -> dict[str, Place]:
         if part in named:
             stray += [n for n in shapes if n.startswith(place.prefix)]
         named.setdefault(part, place)
-    refuse_any(source, {"unexpected": stray if found else ()})
-    return named
+    return named, stray if found else []
 
 
 def places(release: str, params: Mapping[str, Params]) -> dict[str, Place]:

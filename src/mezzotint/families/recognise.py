@@ -15,6 +15,8 @@ from mezzotint.models.unet import UNetParams
 NetworkParams = UNetParams | MMDiTParams | FluxParams
 TextParams = CLIPTextParams | T5Params
 
+REFINER_CONTEXT = 1280  # it reads with OpenCLIP's ViT-bigG alone
+
 
 def recognise(network: NetworkParams, texts: Sequence[TextParams], source: str) -> Family:
     """The family of these networks, told by what the denoiser takes and who reads the prompt.
@@ -27,25 +29,28 @@ def recognise(network: NetworkParams, texts: Sequence[TextParams], source: str) 
     Raises:
         InputError: there is no family of such networks.
     """
-    family = _family(network, texts)
+    family = family_of(network, texts)
     if len(texts) != len(family.reads):
         raise InputError(
             f"{source} looks like {family.name}, which has {len(family.reads)} text encoders, "
-            f"but {len(texts)} are there"
+            f"but {len(texts)} are there: give the files of the others after it"
         )
     return family
 
 
-def _family(network: NetworkParams, texts: Sequence[TextParams]) -> Family:
+def family_of(network: NetworkParams, texts: Sequence[TextParams]) -> Family:
+    """The family of a network, even if the text encoders are not all there, or none is."""
     match network:
         case MMDiTParams():
             return sd3.SD3
         case FluxParams():
             return flux.FLUX_DEV if network.guided else flux.FLUX_SCHNELL
         case UNetParams() if network.y_width:
-            return sd.SDXL if len(texts) != 1 else sd.SDXL_REFINER
+            alone = len(texts) == 1 or (not texts and network.context_width == REFINER_CONTEXT)
+            return sd.SDXL_REFINER if alone else sd.SDXL
         case UNetParams():
-            return sd.SD2 if _is_openclip(texts) else sd.SD1
+            openclip = _is_openclip(texts) if texts else set(network.heads) != {8}
+            return sd.SD2 if openclip else sd.SD1
 
 
 def _is_openclip(texts: Sequence[TextParams]) -> bool:

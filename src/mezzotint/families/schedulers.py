@@ -58,6 +58,36 @@ def scheduled(family: Family, config: Mapping[str, Any], source: str) -> Family:
     return replace(family, sampler=sampler, spacing=spacing)
 
 
+def scheduler_config(family: Family) -> dict[str, Any]:
+    """The scheduler_config.json of a family, as the published models have it."""
+    if family.prediction == "flow":
+        small, large = (family.shift(side, side) if family.shift else 1.0 for side in (16, 128))
+        return {
+            "_class_name": "FlowMatchEulerDiscreteScheduler",
+            "shift": small if small == large else 3.0,
+            "use_dynamic_shifting": small != large,
+        }
+    kind: dict[str, Any] = {"set_alpha_to_one": False}
+    if family.sampler == "euler":
+        kind = {"_class_name": "EulerDiscreteScheduler"}
+    elif family.prediction == "v":  # diffusers' PNDM averages v at different noise levels
+        kind |= {"_class_name": "DDIMScheduler", "clip_sample": False}
+    else:
+        kind |= {"_class_name": "PNDMScheduler", "skip_prk_steps": True}
+    zero_snr = family.process.name == "zero_terminal"
+    return {
+        **kind,
+        "beta_schedule": "scaled_linear",
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "num_train_timesteps": 1000,
+        "prediction_type": next(k for k, v in PREDICTIONS.items() if v == family.prediction),
+        "steps_offset": 1,
+        "timestep_spacing": "leading",
+        **({"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if zero_snr else {}),
+    }
+
+
 def _process(config: Mapping[str, Any], source: str) -> Process:
     kind = config.get("beta_schedule", "linear")
     ends = config.get("beta_start", 1e-4), config.get("beta_end", 0.02)
