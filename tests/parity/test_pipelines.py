@@ -257,3 +257,16 @@ def test_an_embedding_draws_the_same_picture(saved, tmp_path):
         latents = mine.generate("in snow mark at the inn", steps=3, seed=7, **SIZE).latents
     image = mine.model.decode_latents(latents)[0]
     assert psnr(theirs, ((image + 1) / 2).permute(1, 2, 0).numpy()) >= PSNR
+
+
+@pytest.mark.parametrize(("channels", "says"), [(9, "inpainting"), (8, "instruction")])
+def test_networks_that_need_a_picture_load_and_say_so(tmp_path, channels: int, says: str):
+    pipe = references.pipeline("sd1", tmp_path / "words", in_channels=channels, out_channels=4)
+    pipe.save_pretrained(tmp_path / "model")
+    mine = mz.load(tmp_path / "model")
+    x, t, context = torch.randn(1, channels, 8, 8), torch.tensor([500.0]), torch.randn(1, 77, 768)
+    with torch.no_grad():
+        theirs = pipe.unet(x, t, context).sample
+        torch.testing.assert_close(mine.model.network(x, t, context), theirs, rtol=1e-4, atol=1e-5)
+    with pytest.raises(mz.InputError, match=says):
+        mine.generate(PROMPT)

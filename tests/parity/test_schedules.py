@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, EulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    LCMScheduler,
+)
 from diffusers.schedulers import AysSchedules
 from torch import Tensor
 
@@ -98,3 +103,26 @@ def test_shifted_flow(n: int) -> None:
     if n > 1:
         near = Process.flow(3.01)
         assert not torch.allclose(near.sigma(times(near, n, "trailing")), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 4, 10, 28])
+def test_flow_down_to_the_shifted_thousandth(n: int) -> None:
+    """What diffusers does for Stable Diffusion 3 when nobody gives it levels."""
+    theirs = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    theirs.set_timesteps(n)
+    process, expected = Process.flow(), theirs.sigmas.double()
+    grid = times(process, n, "flow_linspace", shift=3.0)
+    assert torch.allclose(process.sigma(grid), expected, atol=1e-6)
+    if n > 1:
+        near = times(process, n, "flow_linspace", shift=3.01)
+        assert not torch.allclose(process.sigma(near), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 7, 8, 50])
+def test_steps_of_consistency_models(n: int) -> None:
+    theirs = LCMScheduler(**SCALED_LINEAR)
+    theirs.set_timesteps(n, original_inference_steps=50)
+    ours = times(Process.scaled_linear(), n, "lcm")[:-1].tolist()
+    assert ours == theirs.timesteps.tolist()
+    if 1 < n < 50 and 50 % n:
+        assert ours != times(Process.scaled_linear(), n, "trailing")[:-1].tolist()

@@ -63,6 +63,15 @@ def trailing(process: Process, n: int) -> Tensor:
     return process.t_clean + (left.round() if _whole(process, n) else left)
 
 
+def lcm(process: Process, n: int, original: int = 50) -> Tensor:
+    """Some of the steps that a latent consistency model was distilled over (Luo et al. 2310.04378).
+
+    They are ``trailing`` in ``original`` steps, or in as many as are asked for if those are more.
+    """
+    original = max(n, int(original))
+    return trailing(process, original)[torch.arange(n) * original // n]
+
+
 def karras(process: Process, n: int, rho: float = 7.0) -> Tensor:
     """Even in (σ/α)^(1/ρ) (Karras et al. 2206.00364, eq. 5).
 
@@ -138,6 +147,7 @@ SPACINGS: dict[str, Callable[..., Tensor]] = {
     "linspace": linspace,
     "leading": leading,
     "trailing": trailing,
+    "lcm": lcm,
     "karras": karras,
     "exponential": exponential,
     "beta": beta,

@@ -21,6 +21,7 @@ from mezzotint import __version__
 from mezzotint.adapters.base import Adapter, Injected, attached
 from mezzotint.diffusion import Denoiser, samplers, times
 from mezzotint.diffusion.noise import alone, source
+from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model
 from mezzotint.pipeline.attaching import asked_for, known_words
 from mezzotint.pipeline.conditioning import left_out, tell
@@ -92,6 +93,7 @@ class Pipeline:
             InputError: an option is out of its range; at the call, not at the first step.
         """
         model = self.model
+        self._refuse_other_inputs()
         request = complete(model.family, prompt, **options)
         shift = self._shift(request)
         grid = times(model.family.process, request.steps, request.spacing, **shift)
@@ -209,6 +211,17 @@ class Pipeline:
             dialect=request.dialect,
             guidance=told,
         )
+
+    def _refuse_other_inputs(self) -> None:
+        """A network that is given more than a latent draws nothing from a prompt alone."""
+        takes = getattr(getattr(self.model.network, "params", None), "channels_in", None)
+        kinds = {9: "inpainting", 8: "edits by instruction", 96: "filling in"}
+        if takes is not None and takes != self.model.latent_channels:
+            kind = kinds.get(takes, "something else")
+            raise InputError(
+                f"{self.source} is a checkpoint for {kind}, which takes a picture beside the "
+                "prompt: there is no command for that yet, give one that draws from a prompt alone"
+            )
 
     def _warn_of_cut(self, kind: str, rest: str) -> None:
         if rest:
