@@ -17,6 +17,8 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     FluxPipeline,
     FluxTransformer2DModel,
+    LatentConsistencyModelPipeline,
+    LCMScheduler,
     PNDMScheduler,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
@@ -154,6 +156,12 @@ def _sd1(folder: Path, **unet: Any) -> DiffusionPipeline:
     return _sd(folder, OPENAI, scheduler, **unet)
 
 
+def _lcm(folder: Path, **unet: Any) -> DiffusionPipeline:
+    scheduler = LCMScheduler(**SCALED_LINEAR | {"set_alpha_to_one": True})
+    base = _sd(folder, OPENAI, scheduler, time_cond_proj_dim=256, **unet)
+    return LatentConsistencyModelPipeline(**base.components, requires_safety_checker=False)
+
+
 def _sd2(folder: Path, **unet: Any) -> DiffusionPipeline:
     told = {"use_linear_projection": True, "attention_head_dim": (1, 2)}
     scheduler = DDIMScheduler(**SCALED_LINEAR, clip_sample=False, prediction_type="v_prediction")
@@ -255,6 +263,7 @@ def _flux(folder: Path, **transformer: Any) -> DiffusionPipeline:
 
 FAMILIES = {
     "sd1": _sd1,
+    "sd1-lcm": _lcm,
     "sd2": _sd2,
     "sdxl": _sdxl,
     "sd3": _sd3,

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
+import gguf
 import pytest
 import torch
 from oracles import exact_norms, randomised, relative_error
 from transformers.models.t5 import T5Config, T5EncoderModel
 from transformers.models.t5.modeling_t5 import T5Attention, T5LayerNorm
 
+from mezzotint.families.original import parts
 from mezzotint.families.sd3_presets import T5_XXL
-from mezzotint.families.t5_keys import T5
+from mezzotint.families.t5_keys import LLAMA, T5
 from mezzotint.models.t5 import T5Encoder, T5Params, buckets
 
 SMALL = T5Params(
@@ -76,3 +78,16 @@ def test_full_size_has_the_published_names_and_shapes() -> None:
     written = T5.to_theirs(ours)
     del theirs["encoder.embed_tokens.weight"]  # tied to shared.weight
     assert {k: v.shape for k, v in written.items()} == {k: v.shape for k, v in theirs.items()}
+
+
+def test_names_in_gguf_files_are_llamas() -> None:
+    """By the table that llama.cpp's own converter renames with, and known by them again."""
+    table = gguf.get_tensor_name_map(gguf.MODEL_ARCH.T5ENCODER, T5_XXL.layers)
+    with torch.device("meta"):
+        ours = T5Encoder(T5_XXL).state_dict()
+    renamed = {name: table.get_name(name, [".weight"]) for name in T5.to_theirs(ours)}
+    written = LLAMA.to_theirs(ours)
+    assert list(written) == list(renamed.values())
+    found = parts({name: tuple(tensor.shape) for name, tensor in written.items()}, "t5.gguf")
+    assert found["text"].kind == "t5"
+    assert found["text"].keys.to_ours(written, ours, "t5.gguf").keys() == ours.keys()

@@ -208,4 +208,5 @@ _MARKS: dict[str, tuple[Kind, Callable[[Table, str], KeyMap]]] = {
     "embeddings.token_embedding.weight": ("clip_text", _fixed(sd_keys.CLIP_TEXT)),
     "token_embedding.weight": ("clip_text", _fixed(sd_original.OPEN_CLIP)),
     "encoder.block.0.layer.0.SelfAttention.q.weight": ("t5", _fixed(t5_keys.T5)),
+    "enc.blk.0.attn_q.weight": ("t5", _fixed(t5_keys.LLAMA)),
 }

@@ -1,6 +1,7 @@
 """Which family a checkpoint is of, from the sizes of its networks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mezzotint.errors import InputError
 from mezzotint.families import flux, sd3
@@ -45,6 +46,8 @@ def family_of(network: NetworkParams, texts: Sequence[TextParams]) -> Family:
             return sd3.SD3
         case FluxParams():
             return flux.FLUX_DEV if network.guided else flux.FLUX_SCHNELL
+        case UNetParams() if network.guided:
+            return sd.consistency(family_of(replace(network, guided=False), texts))
         case UNetParams() if network.y_width:
             alone = len(texts) == 1 or (not texts and network.context_width == REFINER_CONTEXT)
             return sd.SDXL_REFINER if alone else sd.SDXL

@@ -21,7 +21,7 @@ SCHEDULERS = {
     "HeunDiscreteScheduler": ("heun", "linspace"),
     "KDPM2AncestralDiscreteScheduler": ("dpm2_ancestral", "linspace"),
     "KDPM2DiscreteScheduler": ("dpm2", "linspace"),
-    "LCMScheduler": ("lcm", "leading"),
+    "LCMScheduler": ("lcm", "lcm"),
     "LMSDiscreteScheduler": ("lms", "linspace"),
     "PNDMScheduler": ("pndm", "leading"),
     "UniPCMultistepScheduler": ("unipc", "linspace"),
@@ -52,7 +52,8 @@ def scheduled(family: Family, config: Mapping[str, Any], source: str) -> Family:
     if config.get("_class_name") not in SCHEDULERS:
         return family
     sampler, spacing = SCHEDULERS[config["_class_name"]]
-    spacing = config.get("timestep_spacing", spacing)
+    if sampler != "lcm":  # which has a spacing of its own, whatever its config says
+        spacing = config.get("timestep_spacing", spacing)
     spacing = "karras" if config.get("use_karras_sigmas") else spacing
     spacing = spacing if spacing in SPACINGS else family.spacing
     return replace(family, sampler=sampler, spacing=spacing)

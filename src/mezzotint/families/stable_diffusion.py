@@ -72,6 +72,20 @@ SD1 = Family(
 
 SD2 = replace(SD1, name="sd2", release="sd2")  # prediction is "v" where it makes 768 × 768
 
+
+def consistency(family: Family) -> Family:
+    """The family distilled to few steps, which is told its guidance scale (2310.04378)."""
+    return replace(
+        family,
+        name=f"{family.name}-lcm",
+        steps=4,
+        cfg=1.0,
+        sampler="lcm",
+        spacing="lcm",
+        guidance=8.5,
+    )
+
+
 _PENULTIMATE = Reads(length=75, repeats=True, skip=1, normed=False)
 
 SDXL = replace(

@@ -1,4 +1,4 @@
-"""What transformers calls the tensors of a T5 encoder."""
+"""What transformers and llama.cpp call the tensors of a T5 encoder."""
 
 from mezzotint.checkpoints.keymap import KeyMap, under
 
@@ -23,4 +23,25 @@ T5 = KeyMap(
     ),
     also=(("encoder.embed_tokens", "tokens"),),  # files have it besides ``shared``, or alone
     ignored=("encoder.embed_tokens",),
+)
+
+_LLAMA_LAYER = (
+    ("attn_norm", "norm_attend"),
+    ("attn_q", "query"),
+    ("attn_k", "key"),
+    ("attn_v", "value"),
+    ("attn_o", "out"),
+    ("ffn_norm", "norm_feed"),
+    ("ffn_gate", "gate"),
+    ("ffn_up", "widen"),
+    ("ffn_down", "narrow"),
+)
+
+LLAMA = KeyMap(  # in GGUF files
+    pairs=(
+        ("token_embd", "tokens"),
+        ("enc.blk.0.attn_rel_b", "distances"),
+        *under("enc.blk.{}", "layers.{}", _LLAMA_LAYER),
+        ("enc.output_norm", "norm_out"),
+    )
 )
