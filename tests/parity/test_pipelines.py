@@ -270,3 +270,14 @@ def test_networks_that_need_a_picture_load_and_say_so(tmp_path, channels: int, s
         torch.testing.assert_close(mine.model.network(x, t, context), theirs, rtol=1e-4, atol=1e-5)
     with pytest.raises(mz.InputError, match=says):
         mine.generate(PROMPT)
+
+
+def test_an_earlier_layer_of_clip_is_read(saved, monkeypatch):
+    pipe, mine = saved("sd1")
+    # where transformers before version 5 had it, and diffusers looks for it
+    monkeypatch.setitem(vars(pipe.text_encoder), "text_model", pipe.text_encoder)
+    theirs = draw(pipe, **SIZE, clip_skip=1)  # diffusers counts what is left out
+    assert psnr(theirs, ours(mine, **SIZE, clip_skip=2)) >= PSNR
+    assert psnr(theirs, ours(mine, **SIZE, clip_skip=1)) < PSNR
+    with pytest.raises(mz.InputError, match="sdxl reads one layer only"):
+        saved("sdxl")[1].generate(PROMPT, clip_skip=1)

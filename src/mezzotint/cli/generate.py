@@ -60,6 +60,10 @@ def generate(
         float | None,
         Option(help="Guidance that FLUX.1 dev and LCMs are told.", show_default="the model's"),
     ] = None,
+    clip_skip: Annotated[
+        int | None,
+        Option(help="CLIP's layer from the end: 1 is the last.", show_default="the model's"),
+    ] = None,
     noise: Annotated[
         str, Option(help="Whose noise the seed stands for: mezzotint, diffusers, a1111, comfyui.")
     ] = "mezzotint",
@@ -91,6 +95,7 @@ def generate(
         dialect=dialect,
         guidance=guidance,
         noise=noise,
+        clip_skip=clip_skip,
     )
     with pipe.attached(*map(_lora, lora or [])):
         *_, last = step_bar(stream)

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,25 +17,35 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def inspect(
-    file: Annotated[Path, Argument(help="A PNG, JPEG or WebP picture, or a safetensors file.")],
+    file: Annotated[
+        Path, Argument(help="A PNG, JPEG or WebP picture, or a file or folder of weights.")
+    ],
 ) -> None:
     """Tell what FILE is: for a picture of ours, A1111's or ComfyUI's, how to make it again.
 
-    That is a command, and after "#" what it needs and what of the picture cannot be matched.
+    That is a command, and after "#" what it needs and what of the picture cannot be matched. For
+    weights: which model or adapter it is, and which of its tensors match.
     """
-    try:
-        with file.open("rb") as handle:
-            start = handle.read(12)
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from error
-    if PICTURES.match(start):
+    if PICTURES.match(_start(file)):
         from mezzotint.pipeline.metadata import reading
 
         found = reading(file)
         print(command(found.recipe, file.with_name(f"{file.stem}-again.png")))
         print("".join(f"# {_shown(line)}\n" for line in _remarks(found)), end="")
     else:
-        print("\n".join(_facts(file)))
+        from mezzotint.cli.inspect_checkpoint import checkpoint_facts
+
+        print("\n".join(map(_shown, checkpoint_facts(file))))
+
+
+def _start(file: Path) -> bytes:
+    if file.is_dir():
+        return b""
+    try:
+        with file.open("rb") as handle:
+            return handle.read(12)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from error
 
 
 def command(recipe: "Recipe", out: Path) -> str:
@@ -53,6 +62,7 @@ def command(recipe: "Recipe", out: Path) -> str:
         "--steps": str(recipe.steps),
         "--cfg": str(recipe.cfg),
         "--guidance": "" if recipe.guidance is None else str(recipe.guidance),
+        "--clip-skip": "" if recipe.clip_skip is None else str(recipe.clip_skip),
         "--seed": str(recipe.seed),
         "--noise": "" if recipe.noise == "mezzotint" else recipe.noise,
         "-n": "" if recipe.batch == 1 else str(recipe.batch),
@@ -91,18 +101,3 @@ def _quoted(text: str) -> str:
         return shlex.quote(text)
     escaped = text.replace("\\", r"\\").replace("'", r"\'")
     return "$'" + _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", escaped) + "'"
-
-
-def _facts(file: Path) -> list[str]:
-    from mezzotint.checkpoints.header import read_header
-
-    header = read_header(file)
-    parameters = sum(tensor.size for tensor in header.tensors.values())
-    dtypes = Counter(tensor.dtype for tensor in header.tensors.values())
-    return [
-        f"{file}: safetensors, {file.stat().st_size / 2**20:,.1f} MiB",
-        f"tensors     {len(header.tensors):,}",
-        f"parameters  {parameters:,}",
-        f"dtypes      {', '.join(f'{name} × {count:,}' for name, count in dtypes.most_common())}",
-        *(f"metadata    {k!r}: {v[:200]!r}" for k, v in sorted(header.metadata.items())),
-    ]

@@ -159,6 +159,9 @@ class Pipeline:
     def _asked(self, request: Request, positive: Prompt, negative: Prompt) -> Asked:
         """Both prompts encoded, the negative one only if something is guided away from it."""
         model, dialect = self.model, DIALECTS[request.dialect]
+        if request.clip_skip is not None:
+            read = [replace(each, skip=request.clip_skip - 1) for each in model.encoders]
+            model = replace(model, encoders=tuple(read))
         canvas = Canvas(request.height, request.width)
         told = tell(model, positive, dialect, canvas)
         away = None
@@ -210,6 +213,7 @@ class Pipeline:
             batch=batch,
             dialect=request.dialect,
             guidance=told,
+            clip_skip=request.clip_skip,
         )
 
     def _refuse_other_inputs(self) -> None:

@@ -16,6 +16,7 @@ RANDOM_SEEDS = 2**32  # few enough digits to be copied by hand
 MAX_STEPS = 1000
 MAX_CFG = 100.0
 MAX_BATCH = 1000
+MAX_CLIP_SKIP = 12
 
 
 class Options(TypedDict, total=False):
@@ -33,6 +34,8 @@ class Options(TypedDict, total=False):
         dialect: whose prompt language it is, a name in `mezzotint.pipeline.prompts.DIALECTS`.
         guidance: what a network is told that guidance was distilled into, 0 to 100; no others.
         noise: whose noise the seed stands for, a name in `mezzotint.diffusion.noise.NOISES`.
+        clip_skip: which layer of CLIP is read, counted from the end as A1111 does: 1 is the last.
+            Only Stable Diffusion 1.x and 2.x have a choice.
     """
 
     negative: str
@@ -47,6 +50,7 @@ class Options(TypedDict, total=False):
     dialect: str
     guidance: float | None
     noise: str
+    clip_skip: int | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Request:
     dialect: str
     guidance: float | None
     noise: str
+    clip_skip: int | None
 
 
 def complete(
@@ -84,6 +89,7 @@ def complete(
     dialect: str = "mezzotint",
     guidance: float | None = None,
     noise: str = "mezzotint",
+    clip_skip: int | None = None,
 ) -> Request:
     """Check `Options`, and fill in what they leave open.
 
@@ -110,6 +116,7 @@ def complete(
         dialect=dialect,
         guidance=_guidance(guidance, family),
         noise=noise,
+        clip_skip=_clip_skip(clip_skip, family),
     )
 
 
@@ -123,6 +130,15 @@ def _scale(name: str, scale: float) -> float:
     if not 0 <= scale <= MAX_CFG:
         raise InputError(f"{name} {scale}: give a number from 0 to {MAX_CFG:g}, such as 5")
     return float(scale)
+
+
+def _clip_skip(layer: int | None, family: Family) -> int | None:
+    """None where it changes nothing."""
+    if layer is None or not family.reads or layer == family.reads[0].skip + 1:
+        return None
+    if not family.reads[0].normed or len(family.reads) > 1:
+        raise InputError(f"clip_skip {layer}: {family.name} reads one layer only, leave it out")
+    return _whole("clip_skip", layer, 1, MAX_CLIP_SKIP)
 
 
 def _guidance(guidance: float | None, family: Family) -> float | None:

@@ -109,7 +109,6 @@ def test_whose_noise(fields: dict[str, str], noise: str):
         ("Schedule type", "KL Optimal", "schedule 'KL Optimal': there is none"),
         ("Schedule type", "Beta", "schedule 'Beta': it spaces noise levels"),
         ("Denoising strength", "0.6", "the picture that it began with (denoising strength 0.6)"),
-        ("Clip skip", "2", "Clip skip: 2"),
         ("Variation seed", "5", "Variation seed: 5"),
         ("Seed resize from", "512x512", "Seed resize from: 512x512"),
         ("ControlNet 0", "canny", "ControlNet 0: canny"),
@@ -130,7 +129,8 @@ def test_what_is_as_usual_is_not():
     ddim = field("Sampler", "DDIM", field("Steps", "25"))
     assert misses(ddim) == ""
     assert "unless the steps divide 1000" in misses(field("Steps", "30", ddim))
-    assert misses(field("Clip skip", "1", exact)) == ""
+    assert misses(field("Clip skip", "2", exact)) == ""
+    assert parse(field("Clip skip", "2", exact)).clip_skip == 2
     assert misses(field("Batch pos", "1", field("Batch size", "4", exact))) == ""
     assert parse(field("Batch size", "4", exact)).batch == 1  # its seed is its own
     assert "threads" not in misses(field("RNG", "NV", field("Size", "1024x1024", exact)))

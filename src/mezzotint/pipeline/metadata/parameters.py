@@ -31,12 +31,12 @@ STOCHASTIC = "euler_ancestral", "dpm2_ancestral", "dpmpp_2s_ancestral", "lcm", "
 _READ = {  # fields that are understood, or change nothing
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Version", "RNG", "ENSD"),
     *("Model hash", "Model", "VAE hash", "VAE", "Lora hashes", "TI hashes", "Hashes"),
-    *("Prompt", "Negative", "Batch size", "Batch pos", "Distilled CFG Scale", "User"),
+    *("Prompt", "Negative", "Batch size", "Batch pos", "Distilled CFG Scale", "User", "Clip skip"),
     "Denoising strength",
 }
 _SECOND = re.compile(r"Hires |First pass size")
 _SGM = "SGM noise multiplier"
-_USUAL = {"Clip skip": "1", "Emphasis": "Original", _SGM: "True"}
+_USUAL = {"Emphasis": "Original", _SGM: "True"}
 
 
 @dataclass(frozen=True)

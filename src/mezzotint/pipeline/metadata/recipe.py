@@ -19,6 +19,7 @@ from mezzotint.pipeline.metadata.names import SAMPLER_LABELS, SPACING_LABELS, na
 
 _NEGATIVE = "Negative prompt:"
 _GUIDANCE = "Distilled CFG Scale"  # Forge's name
+_CLIP_SKIP = "Clip skip"
 _FIELD = re.compile(r'(?:^|(?<=, ))([^,:"]{1,80}): ("(?:\\.|[^"\\])*"|[^,]*)(?:, |$)')
 
 
@@ -32,6 +33,7 @@ class Recipe:
         place, batch: which image of how many, where the noise is one batch's.
         dialect: whose prompt language it is, a name in `mezzotint.pipeline.prompts.DIALECTS`.
         guidance: what a network is told that guidance was distilled into; None for its family's.
+        clip_skip: which layer of CLIP is read, counted from the end; None for the family's.
     """
 
     prompt: str
@@ -51,6 +53,7 @@ class Recipe:
     batch: int = 1
     dialect: str = "mezzotint"
     guidance: float | None = None
+    clip_skip: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ def render(recipe: Recipe) -> str:
         written["Dialect"] = recipe.dialect
     if recipe.guidance is not None:
         written[_GUIDANCE] = recipe.guidance
+    if recipe.clip_skip is not None:
+        written[_CLIP_SKIP] = recipe.clip_skip
     written["Version"] = f"mezzotint {recipe.version}"
     prompts = [recipe.prompt] if recipe.prompt else []
     if recipe.negative:
@@ -129,6 +134,7 @@ def recipe_of(written: Written) -> Recipe:
             batch=int(fields.get("Batch size", 1)),
             dialect=fields.get("Dialect", "mezzotint"),
             guidance=float(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
+            clip_skip=int(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
         )
     except (KeyError, ValueError) as error:
         said = ", ".join(f"{name}: {value}" for name, value in fields.items())
