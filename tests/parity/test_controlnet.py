@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import ControlNetModel, MultiControlNetModel, UNet2DConditionModel
+from diffusers.image_processor import VaeImageProcessor
 from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 from oracles import randomised, relative_error
 from PIL import Image
@@ -15,7 +16,6 @@ from unets import CONFIGS, KEYS, PARAMS, SMALL, SMALL_CONFIGS
 
 from mezzotint.adapters.base import attached
 from mezzotint.adapters.controlnet import Control
-from mezzotint.adapters.pictures import pixels
 from mezzotint.families import controlnet_keys, sd_original
 from mezzotint.families.base import Part
 from mezzotint.models.controlnet import ControlNet
@@ -36,8 +36,15 @@ def reference(name: str) -> tuple[UNet2DConditionModel, tuple[ControlNetModel, C
 
 
 def pictures() -> list[Image.Image]:
-    shape = 2, 8 * SIZE[0], 8 * SIZE[1], 3
+    shape = 2, 61, 70, 3  # to be resized
     return [*map(Image.fromarray, np.random.default_rng(0).integers(0, 256, shape, np.uint8))]
+
+
+def seen(picture: Image.Image, dtype: torch.dtype) -> Tensor:
+    """As diffusers' pipelines prepare it."""
+    processor = VaeImageProcessor(do_convert_rgb=True, do_normalize=False)
+    height, width = (8 * side for side in SIZE)
+    return processor.preprocess(picture, height=height, width=width).to(dtype)
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def ours(name: str, theirs: ControlNetModel, params: UNetParams, dtype: torch.dt
 def residual_errors(name: str, params: UNetParams, dtype: torch.dtype) -> list[float]:
     theirs = reference(name)[1][0].to(dtype)
     network = ours(name, theirs, params, dtype)
-    given, image = inputs(name, dtype), pixels(pictures()[0]).to(dtype)
+    given, image = inputs(name, dtype), seen(pictures()[0], dtype)
     with torch.no_grad():
         *down, mid = network(given.x, given.t, given.context, network.hint(image), given.y)
         expected = theirs(
@@ -115,7 +122,7 @@ def steered(name: str, scales: list[float], dtype: torch.dtype) -> tuple[Tensor,
         Control(str(k), ours(name, net, SMALL[name], dtype), images[k], scale, 0.0, 1.0, False)
         for k, (net, scale) in enumerate(zip(nets, scales, strict=True))
     ]
-    hints = [pixels(image).to(dtype).expand(2, -1, -1, -1) for image in images[: len(scales)]]
+    hints = [seen(image, dtype).expand(2, -1, -1, -1) for image in images[: len(scales)]]
     told = given.x, given.t, given.context
     with torch.no_grad():
         with attached({"network": Part(unet, ())}, controls):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mezzotint.adapters.base import Injected
 from mezzotint.adapters.fit import unet_for
-from mezzotint.adapters.pictures import Picture, opened, pixels
+from mezzotint.adapters.pictures import Picture, opened, resized
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.table import read_table
 from mezzotint.errors import InputError
@@ -50,14 +50,20 @@ class Control:
     def inject(self, parts: Mapping[str, Part]) -> Injected:
         """Let the U-Net follow the picture; see ``Adapter``."""
         unet = unet_for(parts, self.name, self.network.params.context_width)
-        ours, theirs = self.network.params, unet.params
-        alike = ("channels", "blocks", "y_width")
-        if any(getattr(ours, field) != getattr(theirs, field) for field in alike):
-            raise InputError(f"{self.name} is a ControlNet for another U-Net: {ours} for {theirs}")
+        ours, theirs = (
+            f"{p.blocks} blocks a level of {p.channels} channels, and a vector of {p.y_width}"
+            for p in (self.network.params, unet.params)
+        )
+        if ours != theirs:
+            raise InputError(f"{self.name} is for a U-Net with {ours}; this one has {theirs}")
         like = next(unet.parameters())
         self.network.to(device=like.device, dtype=like.dtype)
-        hint = cache(lambda height, width: self.network.hint(self._seen(height, width).to(like)))
         progress = 0.0
+
+        @cache
+        def hint(height: int, width: int) -> Tensor:
+            seen = resized(self.image, FACTOR * width, FACTOR * height)
+            return self.network.hint(seen.to(like))
 
         def controlled(
             x: Tensor,
@@ -68,11 +74,9 @@ class Control:
             residuals: list[Tensor] | None = None,
         ) -> tuple[Any, ...]:
             if self.scale and self.start <= progress < self.end:
-                own = self.network(x[:, : ours.channels_in], t, context, hint(*x.shape[2:]), y)
-                own = [self.scale * self._spread(residual) for residual in own]
-                if residuals is not None:
-                    own = [one + other for one, other in zip(residuals, own, strict=True)]
-                residuals = own
+                own = self._residuals(x, t, context, hint(x.shape[2], x.shape[3]), y)
+                others = [0.0] * len(own) if residuals is None else residuals
+                residuals = [one + other for one, other in zip(own, others, strict=True)]
             return x, t, context, y, guidance, residuals
 
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -85,13 +89,14 @@ class Control:
         handle = unet.register_forward_pre_hook(hook, with_kwargs=True)
         return Injected(handle.remove, at)
 
-    def _seen(self, height: int, width: int) -> Tensor:
-        """The picture for a latent of this size."""
-        size = FACTOR * width, FACTOR * height
-        return pixels(self.image.resize(size, Image.Resampling.LANCZOS))
-
-    def _spread(self, residual: Tensor) -> Tensor:
-        return residual.mean((2, 3), keepdim=True) if self.pooled else residual
+    def _residuals(
+        self, x: Tensor, t: Tensor, context: Tensor, hint: Tensor, y: Tensor | None
+    ) -> list[Tensor]:
+        latents = x[:, : self.network.params.channels_in]  # before what inpainting joins to them
+        found = self.network(latents, t, context, hint, y)
+        if self.pooled:
+            found = [each.mean((2, 3), keepdim=True) for each in found]
+        return [self.scale * each for each in found]
 
 
 def controlnet(

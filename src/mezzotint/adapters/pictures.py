@@ -16,35 +16,45 @@ _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def opened(picture: Picture) -> Image.Image:
-    """A picture in RGB, turned upright if it is read from a file.
+    """A picture, turned upright if it is read from a file.
 
     Raises:
         InputError: the file cannot be read, or is no picture.
     """
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
+        return picture
     try:
         with Image.open(picture) as file:
-            return ImageOps.exif_transpose(file).convert("RGB")
+            return ImageOps.exif_transpose(file)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"cannot read picture {picture}: {error}") from error
 
 
-def pixels(picture: Image.Image) -> Tensor:
-    """An image (1, 3, h, w) in [0, 1]."""
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+def resized(picture: Image.Image, width: int, height: int) -> Tensor:
+    """An image (1, 3, height, width) in [0, 1] of all of a picture; transparency is ignored."""
+    return _pixels(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
 
 
 def for_clip(picture: Image.Image, size: int) -> Tensor:
     """The middle of a picture as CLIP's image towers were trained on it, (1, 3, size, size).
 
     Bicubic (Pillow's, which averages where it shrinks), the shorter side to ``size``, normalised
-    by the colours of CLIP's own pictures (Radford et al. 2021).
+    by the colours of CLIP's own pictures (Radford et al. 2021). Transparency becomes white.
     """
+    picture = _on_white(picture)
     short = min(picture.size)
     width, height = (size * side // short for side in picture.size)
     left, top = (width - size) // 2, (height - size) // 2
-    resized = picture.resize((width, height), Image.Resampling.BICUBIC)
-    image = pixels(resized.crop((left, top, left + size, top + size)))
+    whole = picture.resize((width, height), Image.Resampling.BICUBIC)
+    image = _pixels(whole.crop((left, top, left + size, top + size)))
     mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (_CLIP_MEAN, _CLIP_STD))
     return (image - mean) / std
+
+
+def _pixels(picture: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    clear = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), clear).convert("RGB")

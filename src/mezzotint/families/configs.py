@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from mezzotint.errors import InputError
 from mezzotint.models.autoencoder import AutoencoderParams
-from mezzotint.models.clip import CLIPTextParams, TowerParams
+from mezzotint.models.clip import CLIPTextParams, CLIPVisionParams, TowerParams
 from mezzotint.models.flux import PATCH, FluxParams
 from mezzotint.models.mmdit import MMDiTParams
 from mezzotint.models.t5 import T5Params
@@ -60,17 +60,21 @@ def autoencoder(config: Config) -> AutoencoderParams:
 def clip_text(config: Config, end_token: int, projects: bool) -> CLIPTextParams:
     """Of a CLIPTextModel; what ``end_token`` is, the tokenizer knows better than old configs."""
     return CLIPTextParams(
-        tower=TowerParams(
-            width=config["hidden_size"],
-            layers=config["num_hidden_layers"],
-            heads=config["num_attention_heads"],
-            hidden=config["intermediate_size"],
-            activation=cast("Any", _known(config, "hidden_act", config["hidden_act"], ACTIVATIONS)),
-        ),
+        tower=_tower(config),
         vocabulary=config["vocab_size"],
         length=config["max_position_embeddings"],
         end_token=end_token,
         projection=config["projection_dim"] if projects else 0,
+    )
+
+
+def clip_vision(config: Config) -> CLIPVisionParams:
+    """Of a CLIPVisionModelWithProjection."""
+    return CLIPVisionParams(
+        tower=_tower(config),
+        size=config["image_size"],
+        patch=config["patch_size"],
+        projection=config["projection_dim"],
     )
 
 
@@ -119,6 +123,16 @@ def flux(config: Config) -> FluxParams:
         context_width=config["joint_attention_dim"],
         y_width=config["pooled_projection_dim"],
         guided=config["guidance_embeds"],
+    )
+
+
+def _tower(config: Config) -> TowerParams:
+    return TowerParams(
+        width=config["hidden_size"],
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        hidden=config["intermediate_size"],
+        activation=_known(config, "hidden_act", config["hidden_act"], ACTIVATIONS),
     )
 
 

@@ -11,8 +11,9 @@ from math import isqrt
 from mezzotint.checkpoints.keymap import Shape
 from mezzotint.errors import InputError
 from mezzotint.models.autoencoder import AutoencoderParams
-from mezzotint.models.clip import CLIPTextParams, TowerParams
+from mezzotint.models.clip import CLIPTextParams, CLIPVisionParams, TowerParams
 from mezzotint.models.flux import PATCH, FluxParams
+from mezzotint.models.ip_adapter import IPAdapterParams, ResamplerParams
 from mezzotint.models.mmdit import MMDiTParams
 from mezzotint.models.t5 import T5Params
 from mezzotint.models.tiny_autoencoder import TinyAutoencoderParams
@@ -140,6 +141,53 @@ def clip_text(shapes: Shapes) -> CLIPTextParams:
         length=shapes.size("positions.weight", 0),
         end_token=vocabulary - 1,
         projection=shapes.size(project, 0) if project in shapes else 0,
+    )
+
+
+def clip_vision(shapes: Shapes) -> CLIPVisionParams:
+    """A CLIP image tower's sizes.
+
+    There are 16 heads, but 12 where it is 768 wide (ViT-B); ViT-L, whose projection is 768 wide,
+    and ViT-B are taken for OpenAI's, which have the quick GELU.
+    """
+    width, patch = shapes.at("patches.weight", 0, 3)
+    projection = shapes.size("project.weight", 0)
+    heads = 12 if width == 768 else 16
+    if width % heads:
+        raise InputError(f"{shapes.source}: a width of {width} has no {heads} equal heads")
+    return CLIPVisionParams(
+        tower=TowerParams(
+            width=width,
+            layers=shapes.count("layers"),
+            heads=heads,
+            hidden=shapes.size("layers.0.widen.weight", 0),
+            activation="quick_gelu" if projection <= 768 else "gelu",
+        ),
+        size=isqrt(shapes.size("positions.weight", 0) - 1) * patch,
+        patch=patch,
+        projection=projection,
+    )
+
+
+def ip_adapter(shapes: Shapes) -> IPAdapterParams:
+    """An IP-Adapter's sizes; heads of a resampler have 64 channels."""
+    context_width = shapes.size("keys.0.weight", 1)
+    widths = tuple(shapes.size(f"keys.{k}.weight", 0) for k in range(shapes.count("keys")))
+    if "tokens.queries" not in shapes:
+        packed, image_width = shapes.at("tokens.project.weight", 0, 1)
+        return IPAdapterParams(image_width, packed // context_width, context_width, widths, None)
+    tokens, width = shapes.at("tokens.queries", 1, 2)
+    return IPAdapterParams(
+        image_width=shapes.size("tokens.project_in.weight", 1),
+        tokens=tokens,
+        context_width=context_width,
+        widths=widths,
+        resampler=ResamplerParams(
+            width=width,
+            layers=shapes.count("tokens.layers"),
+            heads=_heads(shapes, width),
+            hidden=shapes.size("tokens.layers.0.widen.weight", 0),
+        ),
     )
 
 

@@ -1,0 +1,39 @@
+"""CLIP's image tower out of a file: what IP-Adapters see pictures with."""
+
+from pathlib import Path
+
+from mezzotint.checkpoints.reader import open_tensors
+from mezzotint.checkpoints.table import read_table
+from mezzotint.errors import InputError
+from mezzotint.families import configs
+from mezzotint.families.assemble import filled
+from mezzotint.families.sd_keys import CLIP_VISION
+from mezzotint.families.sizes_by_shape import Shapes, clip_vision
+from mezzotint.models.clip import CLIPVision
+
+_OURS = ("vision_model.", "visual_projection.")  # beside them, a whole CLIP has its text tower
+
+
+def image_encoder(path: Path) -> CLIPVision:
+    """The image tower in a file or transformers' folder, in the dtype that it is stored in, mapped.
+
+    Its sizes are read from the folder's config.json, or else from its shapes.
+
+    Raises:
+        InputError: it cannot be read, or is no image tower of CLIP with its projection.
+    """
+    tensors, source = open_tensors(path), str(path)
+    own = {name: shape for name, shape in tensors.shapes.items() if name.startswith(_OURS)}
+    if not own:
+        raise InputError(f"{path} is no image encoder: it has no vision_model as CLIP has")
+    config = path / "config.json"
+    told = read_table(config) if config.is_file() else {}
+    if "hidden_size" in told:
+        try:
+            params = configs.clip_vision(told)
+        except KeyError as error:
+            raise InputError(f"{config} lacks {error}") from error
+    else:
+        params = clip_vision(Shapes(CLIP_VISION.shapes(own), source))
+    weights = {name: tensors[name] for name in own}
+    return filled(lambda: CLIPVision(params), CLIP_VISION, weights, source)
