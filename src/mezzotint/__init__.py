@@ -4,14 +4,26 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mezzotint.adapters.controlnet import controlnet
     from mezzotint.adapters.embedding import embedding
+    from mezzotint.adapters.ip_adapter import ip_adapter
     from mezzotint.adapters.lora import lora
     from mezzotint.errors import InputError
     from mezzotint.pipeline.load import load
     from mezzotint.pipeline.pipeline import Output, Pipeline, Step
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Output", "Pipeline", "Step", "embedding", "load", "lora"]
+__all__ = [
+    "InputError",
+    "Output",
+    "Pipeline",
+    "Step",
+    "controlnet",
+    "embedding",
+    "ip_adapter",
+    "load",
+    "lora",
+]
 
 # torch's threads spin while they wait for each other; on cores that are busy with something else
 # that takes ten times as long as the work. So many turns cost an idle machine nothing.
@@ -22,7 +34,9 @@ _HOMES = {
     "Output": "mezzotint.pipeline.pipeline",
     "Pipeline": "mezzotint.pipeline.pipeline",
     "Step": "mezzotint.pipeline.pipeline",
+    "controlnet": "mezzotint.adapters.controlnet",
     "embedding": "mezzotint.adapters.embedding",
+    "ip_adapter": "mezzotint.adapters.ip_adapter",
     "load": "mezzotint.pipeline.load",
     "lora": "mezzotint.adapters.lora",
 }

@@ -12,6 +12,7 @@ import pytest
 import references
 import torch
 from diffusers import (
+    ControlNetModel,
     DDIMScheduler,
     DiffusionPipeline,
     DPMSolverMultistepScheduler,
@@ -20,14 +21,20 @@ from diffusers import (
     FluxPipeline,
     HeunDiscreteScheduler,
     PNDMScheduler,
+    StableDiffusionControlNetPipeline,
     UniPCMultistepScheduler,
 )
+from oracles import randomised
+from PIL import Image
 from safetensors.torch import save_file
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 import mezzotint as mz
 from mezzotint.diffusion import SPACINGS
-from mezzotint.families import single_file
+from mezzotint.families import ip_adapter_keys, single_file
 from mezzotint.families.original import places
+from mezzotint.models.ip_adapter import IPAdapter, IPAdapterParams, cross_attentions
 from mezzotint.pipeline.pipeline import Pipeline
 
 PROMPT, NEGATIVE, STEPS = "the fox in snow, at the inn", "snow", 10
@@ -282,3 +289,59 @@ def test_an_earlier_layer_of_clip_is_read(saved, monkeypatch):
     assert psnr(theirs, ours(mine, **SIZE, clip_skip=1, cfg=1)) < PSNR
     with pytest.raises(mz.InputError, match="sdxl reads one layer only"):
         saved("sdxl")[1].generate(PROMPT, clip_skip=1)
+
+
+def test_a_controlnet_draws_the_same_picture(saved, tmp_path):
+    pipe, mine = saved("sd2")
+    edges = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8))
+    net = randomised(ControlNetModel.from_unet(pipe.unet))
+    net.save_pretrained(tmp_path / "net")
+    steered = StableDiffusionControlNetPipeline(
+        **pipe.components, controlnet=net, requires_safety_checker=False
+    )
+    steered.set_progress_bar_config(disable=True)
+    told = {"controlnet_conditioning_scale": 0.7, "control_guidance_end": 0.5}
+    theirs = draw(steered, image=edges, **told, **SIZE)
+    assert psnr(theirs, ours(mine, **SIZE)) < 40
+    with mine.attached(mz.controlnet(tmp_path / "net", edges, scale=0.7, end=0.5)):
+        assert psnr(theirs, ours(mine, **SIZE)) >= PSNR
+    with mine.attached(mz.controlnet(tmp_path / "net", edges, scale=0.7, end=0.6)):
+        assert psnr(theirs, ours(mine, **SIZE)) < PSNR
+
+
+def test_an_ip_adapter_is_shown_to_the_prompt_alone(saved, tmp_path):
+    pipe, mine = saved("sd1")
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8))
+    torch.manual_seed(3)
+    eye = randomised(CLIPVisionModelWithProjection(EYE))
+    eye.save_pretrained(tmp_path / "image_encoder")
+    widths = tuple(each.query.out_features for each in cross_attentions(mine.model.network))
+    adapter = randomised(IPAdapter(IPAdapterParams(EYE.projection_dim, 4, 768, widths, None)))
+    tensors = ip_adapter_keys.ip_adapter(len(widths)).to_theirs(adapter.state_dict())
+    file = tmp_path / "ip.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
+    pipe.register_modules(
+        image_encoder=eye,
+        feature_extractor=CLIPImageProcessorPil(
+            size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
+        ),
+    )
+    pipe.load_ip_adapter(tmp_path, subfolder="", weight_name=file.name, image_encoder_folder=None)
+    pipe.set_ip_adapter_scale(0.6)
+    theirs = draw(pipe, ip_adapter_image=picture, **SIZE)
+    pipe.unload_ip_adapter()
+    with mine.attached(mz.ip_adapter(file, picture, scale=0.6)):
+        assert psnr(theirs, ours(mine, **SIZE)) >= PSNR
+    assert psnr(theirs, ours(mine, **SIZE)) < 40
+
+
+EYE = CLIPVisionConfig(
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=48,
+    image_size=32,
+    patch_size=8,
+    projection_dim=20,
+    hidden_act="gelu",
+)

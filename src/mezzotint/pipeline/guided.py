@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mezzotint.adapters.ip_adapter import negative_rows
 from mezzotint.diffusion import Denoiser, denoiser
 from mezzotint.diffusion.guidance import cfg
 from mezzotint.families.base import Conditioning, Model
@@ -46,8 +47,9 @@ def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]
     def answers(x: Tensor, t: Tensor) -> list[Tensor]:
         step = int((grid[:-1] >= t.to(grid)).sum())
         at((step - 1) / (len(grid) - 1))
-        parts = [*asked.positive, *([asked.negative] if asked.negative else [])]
-        return _answers(model, [told.at(step) for told in parts], asked.guidance, x, t)
+        told = [_Row(part.at(step), negative=False) for part in asked.positive]
+        told += [_Row(asked.negative.at(step), negative=True)] if asked.negative else []
+        return _answers(model, told, asked.guidance, x, t)
 
     if asked.negative is None:
         return lambda x, t: answers(x, t)[0]
@@ -62,15 +64,24 @@ def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]
     return cfg(pair, asked.scale)
 
 
+@dataclass(frozen=True)
+class _Row:
+    """One row of a batch: what the network is told, and whether it is of the negative prompt."""
+
+    told: Conditioning
+    negative: bool
+
+
 def _answers(
-    model: Model, told: Sequence[Conditioning], guidance: float | None, x: Tensor, t: Tensor
+    model: Model, rows: Sequence[_Row], guidance: float | None, x: Tensor, t: Tensor
 ) -> list[Tensor]:
     """x̂₀ under each condition."""
-    alike = len({each.context.shape for each in told}) == 1
-    batches = [sum(told[1:], start=told[0])] if alike else list(told)
+    alike = len({row.told.context.shape for row in rows}) == 1
     found: list[Tensor] = []
-    for batch in batches:
-        network = model.network_for(batch, guidance)
+    for batch in [rows] if alike else [[row] for row in rows]:
+        negative_rows(model.network, [row.negative for row in batch])
+        told = sum((row.told for row in batch[1:]), start=batch[0].told)
+        network = model.network_for(told, guidance)
         denoise = denoiser(network, model.family.process, model.family.prediction)
-        found += denoise(torch.cat([x] * len(batch.context)), t).chunk(len(batch.context))
+        found += denoise(torch.cat([x] * len(batch)), t).chunk(len(batch))
     return found
