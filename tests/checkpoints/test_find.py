@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -24,7 +25,7 @@ def _alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", asked)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", asked)
 
 
 def put(path: Path, data: bytes = b"x") -> Path:
@@ -135,7 +136,7 @@ class TestHub:
         def refuse(*args: object, **kwargs: object) -> None:
             raise error.__new__(error)
 
-        monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", refuse)
+        monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
         with pytest.raises(InputError, match=reason):
             find("a/fox")
 
@@ -149,7 +150,8 @@ class TestHub:
             asked.append(allow_patterns)
             return str(tmp_path)
 
-        monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", lambda *_, **__: files)
+        told = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in files])
+        monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: told)
         monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
         assert find("a/fox") == tmp_path
         assert asked == [["config.json", "model.safetensors"]]

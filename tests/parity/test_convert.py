@@ -13,6 +13,7 @@ from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.writer import write_tensors
 from mezzotint.families import single_file
 from mezzotint.families.convert import convert
+from mezzotint.families.describe import describe
 from mezzotint.families.found import in_folder
 
 FAMILIES = [*references.FAMILIES, "refiner"]
@@ -94,6 +95,38 @@ def test_every_tensor_comes_back(saved, around, tmp_path: Path, family: str):
     assert ("v_pred" in one) == (family == "sd2")
     pipeline = DiffusionPipeline.from_pretrained(tmp_path / "again")
     assert type(pipeline).__name__ == DiffusionPipeline.load_config(folder)["_class_name"]
+
+
+TITLES = {
+    "sd1": "Stable Diffusion 1.x",
+    "sd2": "Stable Diffusion 2.x",
+    "sdxl": "Stable Diffusion XL",
+    "refiner": "Stable Diffusion XL's refiner",
+    "sd3": "Stable Diffusion 3",
+    "sd35": "Stable Diffusion 3.5",
+    "flux-dev": "FLUX.1 dev",
+    "flux-schnell": "FLUX.1 schnell",
+}
+
+
+@pytest.mark.parametrize("family", TITLES)
+def test_what_a_folder_and_its_file_are_called(saved, tmp_path: Path, family: str):
+    convert([saved(family)], tmp_path / "one.safetensors")
+    for path in (saved(family), tmp_path / "one.safetensors"):
+        told = describe(path)
+        assert told.what == TITLES[family]
+        assert not any(part.fault for part in told.parts.values())
+        assert "lacks" not in told.notes
+    assert told.notes["predicts"] == ("v" if family == "sd2" else told.notes["predicts"])
+
+
+def test_a_folder_in_half_precision_is_otherwise_the_same(saved, tmp_path: Path):
+    folder = saved("sd1")
+    convert([folder], tmp_path / "half", "fp16")
+    names = {path.relative_to(folder) for path in folder.rglob("*")}
+    assert {path.relative_to(tmp_path / "half") for path in (tmp_path / "half").rglob("*")} == names
+    before, after = in_parts(folder), in_parts(tmp_path / "half")
+    assert same(after, {name: tensor.half() for name, tensor in before.items()})
 
 
 def drawn(folder: Path) -> np.ndarray:

@@ -13,6 +13,7 @@ from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX, components, weig
 from mezzotint.checkpoints.sharded import read_index
 from mezzotint.errors import InputError
 
+TIMEOUT = 10  # seconds for the hub's first answer
 _TEXT = (".json", ".txt", ".model")
 _VARIANT = re.compile(r"\.(fp16|bf16|fp32|non_ema|ema)(?=[.-])")
 _NO_WEIGHTS = ("Tokenizer", "TokenizerFast", "Scheduler", "Processor", "FeatureExtractor")
@@ -42,7 +43,9 @@ def snapshot(name: str, revision: str | None = None) -> Path:
         pass
     wanted = f"{name}@{revision}" if revision else name
     try:
-        files = huggingface_hub.HfApi().list_repo_files(name, revision=revision)
+        # unlike a listing, it is asked once: without a network, the answer comes at once
+        told = huggingface_hub.HfApi().model_info(name, revision=revision, timeout=TIMEOUT)
+        files = [file.rfilename for file in told.siblings or ()]
         patterns = [escape(file) for file in worth_having(files)]
         return Path(
             huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=patterns)

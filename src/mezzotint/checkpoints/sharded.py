@@ -44,7 +44,7 @@ def open_sharded(path: Path, open_file: Callable[[Path], Tensors]) -> Tensors:
     """
     shards = read_index(path)
     gone = [shard for shard in shards if not (path.parent / shard).is_file()]
-    refuse_any(f"{path} cannot be read without all of its files", {"missing": gone})
+    refuse_any(f"{path} cannot be read without all of its files, fetch the rest", {"missing": gone})
     stored: dict[str, Stored] = {}
     metadata: dict[str, str] = {}
     lost: list[str] = []

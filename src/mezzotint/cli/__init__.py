@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mezzotint import __version__
+from mezzotint.cli.convert import convert
 from mezzotint.cli.generate import generate
 from mezzotint.cli.inspect import inspect
 from mezzotint.cli.models import models
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, train, world, inspect, models):
+for verb in (generate, train, world, inspect, convert, models):
     app.command()(verb)
 
 

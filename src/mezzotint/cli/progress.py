@@ -1,10 +1,19 @@
 """Progress on stderr, so that stdout holds nothing but paths."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 
 class _Counted(Protocol):
@@ -18,11 +27,25 @@ S = TypeVar("S", bound=_Counted)
 def step_bar(steps: Iterable[S]) -> Iterator[S]:
     """Pass steps on as they come, with a bar on a terminal of how many of their total are done."""
     columns = (TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
-    screen = Console(stderr=True)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not screen.is_terminal
-    ) as progress:
+    with _bar(*columns) as progress:
         task = progress.add_task("", total=None)
         for step in steps:
             progress.update(task, total=step.total, advance=1)
             yield step
+
+
+@contextmanager
+def byte_bar() -> Generator[Callable[[int, int], None]]:
+    """Give a function to tell how many bytes of how many are written, shown as a bar."""
+    with _bar(DownloadColumn(binary_units=True), BarColumn(), TimeRemainingColumn()) as progress:
+        task = progress.add_task("", total=None)
+
+        def tick(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield tick
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    screen = Console(stderr=True)
+    return Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)

@@ -143,7 +143,7 @@ def _whole(
         if family.prediction == "flow":
             raise InputError(f"{first} is {family.name}, which predicts the velocity of a flow")
         return replace(family, prediction=prediction), found
-    if family.name == "sd2" and family.prediction == "eps" and network.params.channels_in == 4:
+    if family.release == "sd2" and family.prediction == "eps" and network.params.channels_in == 4:
         raise InputError(
             f"{first} is Stable Diffusion 2.x, and shapes do not tell what it predicts: give "
             "--prediction v if it was made for 768 x 768, --prediction eps if for 512 x 512"

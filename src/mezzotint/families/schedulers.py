@@ -71,6 +71,8 @@ def scheduler_config(family: Family) -> dict[str, Any]:
     kind: dict[str, Any] = {"set_alpha_to_one": False}
     if family.sampler == "euler":
         kind = {"_class_name": "EulerDiscreteScheduler"}
+    elif family.sampler == "lcm":
+        kind = {"_class_name": "LCMScheduler"}
     elif family.prediction == "v":  # diffusers' PNDM averages v at different noise levels
         kind |= {"_class_name": "DDIMScheduler", "clip_sample": False}
     else:

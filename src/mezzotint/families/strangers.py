@@ -52,6 +52,11 @@ _KINDS = (  # a key that only this kind has; the first that is found holds
         "give a ControlNet, there is no reader for it",
     ),
     (
+        r"image_proj\.latents",
+        "an IP-Adapter Plus",
+        f"{_CHECKPOINT} with the picture that it goes by",
+    ),
+    (
         r"ip_adapter\..*|image_proj\..*",
         "an IP-Adapter",
         f"{_CHECKPOINT} with the picture that it goes by",
@@ -74,12 +79,12 @@ class Stranger:
 
 def stranger(shapes: Table, metadata: Mapping[str, str]) -> Stranger | None:
     """What a file of tensors with these names and shapes is; None where nobody knows it."""
-    if words := _embedded(shapes):
-        return Stranger(words, "give a checkpoint, and embedding:NAME in the prompt")
     for pattern, what, use in _KINDS:
         if any(re.fullmatch(pattern, name) for name in shapes):
             family = family_named(shapes, metadata)
             return Stranger(f"{what} for {family}" if family else what, use)
+    if words := _embedded(shapes):
+        return Stranger(words, "give a checkpoint, and embedding:NAME in the prompt")
     return None
 
 

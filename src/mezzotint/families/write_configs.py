@@ -194,7 +194,7 @@ def _transformers(kind: str, config: Config) -> Component:
 
 def _side(params: UNetParams, family: Family) -> int:
     """Pixels of a picture's side: 2.x predicts v where it makes larger ones."""
-    return 768 if (family.name, family.prediction) == ("sd2", "v") else family.size
+    return 768 if (family.release, family.prediction) == ("sd2", "v") else family.size
 
 
 def _one(numbers: Sequence[int]) -> int | list[int]:

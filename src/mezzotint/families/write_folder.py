@@ -96,6 +96,8 @@ def _index(family: Family, network: NetworkParams) -> dict[str, Any]:
         "_diffusers_version": VERSION,
     }
     nothing = [None, None]
+    if kinds is _SD and family.sampler == "lcm":
+        index["_class_name"] = "LatentConsistencyModelPipeline"
     if kinds is _SD:
         index |= {"safety_checker": nothing, "feature_extractor": nothing}
         index |= {"requires_safety_checker": False}
