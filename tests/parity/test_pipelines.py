@@ -345,3 +345,20 @@ EYE = CLIPVisionConfig(
     projection_dim=20,
     hidden_act="gelu",
 )
+
+
+@pytest.mark.parametrize(
+    ("family", "asked", "told"),
+    [
+        ("sdxl", {"prompt_2": "the inn"}, {"text_2": "the inn"}),
+        ("sd3", {"prompt_2": "fox", "prompt_3": "the inn"}, {"text_2": "fox", "text_3": "the inn"}),
+        ("flux-dev", {"prompt_2": "the inn"}, {"text_2": "the inn"}),
+    ],
+)
+def test_each_encoder_may_read_a_prompt_of_its_own(saved, family: str, asked, told):
+    pipe, mine = saved(family)
+    theirs = draw(pipe, **SIZE, **asked)
+    assert psnr(theirs, ours(mine, **SIZE, prompts=told)) >= PSNR
+    assert psnr(theirs, ours(mine, **SIZE)) < PSNR
+    with pytest.raises(mz.InputError, match=r"unknown text encoder of .*text_4"):
+        mine.generate(PROMPT, prompts={"text_4": "a fox"})

@@ -73,7 +73,7 @@ def test_a_long_prompt_goes_on_in_further_windows(tiny: Pipeline):
 
     def windows(text: str, dialect: str = "a1111") -> int:
         chunks = parse(text, 1, DIALECTS[dialect]).parts[0].at(1)
-        context = encode(model, chunks, DIALECTS[dialect], Canvas(32, 32)).context
+        context = encode(model, [chunks], DIALECTS[dialect], Canvas(32, 32)).context
         assert context.shape[1] % frame.whole == 0
         return context.shape[1] // frame.whole
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from mezzotint.cli.output import check_picture, numbered, size_of
+from mezzotint.errors import InputError
 
 if TYPE_CHECKING:
     from mezzotint.adapters.lora import LoRAFile
@@ -31,6 +32,14 @@ def generate(
     lora: Annotated[
         list[str] | None,
         Option(help="A LoRA's file or name, and its scale: style or style:0.8; may be repeated."),
+    ] = None,
+    prompts: Annotated[
+        list[str] | None,
+        Option(
+            "--prompt",
+            metavar="NAME=TEXT",
+            help="What one text encoder reads instead: text_2='in oils'; may be repeated.",
+        ),
     ] = None,
     steps: Annotated[
         int | None, Option(help="Denoising steps.", show_default="the model's")
@@ -96,12 +105,20 @@ def generate(
         guidance=guidance,
         noise=noise,
         clip_skip=clip_skip,
+        prompts=dict(map(_named, prompts or [])),
     )
     with pipe.attached(*map(_lora, lora or [])):
         *_, last = step_bar(stream)
     for path, image in zip(paths, last.output().images, strict=True):
         write_whole(path, png(image))
         print(path)
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, prompt = text.partition("=")
+    if not equals:
+        raise InputError(f"--prompt {text!r}: write NAME=TEXT, such as text_2='in oils'")
+    return name.strip(), prompt
 
 
 def _lora(text: str) -> "LoRAFile":

@@ -73,6 +73,7 @@ def command(recipe: "Recipe", out: Path) -> str:
         "-o": str(out),
     }
     words = [word for option in options.items() if option[1] for word in option]
+    words += [word for each in recipe.prompts for word in ("--prompt", "=".join(each))]
     if recipe.prompt.startswith("-"):
         words = [*words, "--", recipe.prompt]
     else:

@@ -1,12 +1,12 @@
 """From a prompt that was read to what the network is told at each step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from mezzotint.adapters.embedding import ids
-from mezzotint.families.base import Canvas, Conditioning, Model
+from mezzotint.families.base import Canvas, Conditioning, Model, text_name
 from mezzotint.families.text import Encoded, TextEncoder
 from mezzotint.pipeline.chunking import (
     Segment,
@@ -17,7 +17,7 @@ from mezzotint.pipeline.chunking import (
     segments,
     window,
 )
-from mezzotint.pipeline.prompts import Chunk, Dialect, Prompt
+from mezzotint.pipeline.prompts import Chunk, Dialect, Held, Prompt
 from mezzotint.pipeline.weighting import interpolate, renormalise
 
 
@@ -38,28 +38,52 @@ class Told:
         return next((told for until, told in self.schedule if step <= until), self.schedule[-1][1])
 
 
-def tell(model: Model, prompt: Prompt, dialect: Dialect, canvas: Canvas) -> list[Told]:
-    """Encode every part of a prompt, each wording once."""
+def tell(
+    model: Model,
+    prompt: Prompt,
+    dialect: Dialect,
+    canvas: Canvas,
+    others: Mapping[str, Prompt] | None = None,
+) -> list[Told]:
+    """Encode every part of a prompt, each wording once.
+
+    Args:
+        model: whose text encoders.
+        prompt: what they read.
+        dialect: whose rules it is encoded by.
+        canvas: of the picture.
+        others: what some of the encoders read instead, by their names among the model's parts.
+    """
+    names = [text_name(k) for k in range(len(model.encoders))]
+
+    def wordings(held: Held) -> list[Sequence[Chunk]]:
+        own = {name: other.parts[0].at(held.until) for name, other in (others or {}).items()}
+        return [own.get(name, held.chunks) for name in names]
+
     return [
         Told(
             part.weight,
             tuple(
-                (held.until, encode(model, held.chunks, dialect, canvas)) for held in part.schedule
+                (held.until, encode(model, wordings(held), dialect, canvas))
+                for held in part.schedule
             ),
         )
         for part in prompt.parts
     ]
 
 
-def encode(model: Model, chunks: Sequence[Chunk], dialect: Dialect, canvas: Canvas) -> Conditioning:
-    """What the network is told of ``chunks``, one prompt's."""
-    windows = [_windows(encoder, chunks, dialect) for encoder in model.encoders]
+def encode(
+    model: Model, wordings: Sequence[Sequence[Chunk]], dialect: Dialect, canvas: Canvas
+) -> Conditioning:
+    """What the network is told where each text encoder reads its own of ``wordings``."""
+    read = list(zip(model.encoders, wordings, strict=True))
+    windows = [_windows(encoder, chunks, dialect) for encoder, chunks in read]
     most = max(len(each) for each in windows)
     encoded = [
         _encoded(encoder, _filled(encoder, each, most), dialect)
         for encoder, each in zip(model.encoders, windows, strict=True)
     ]
-    says = any(span.text.strip() for chunk in chunks for span in chunk)
+    says = any(span.text.strip() for chunks in wordings for chunk in chunks for span in chunk)
     if canvas.negative and not says and dialect.zero_blank and model.family.zero_blank:
         encoded = [_zeros(each) for each in encoded]
     return model.family.join(encoded, canvas)

@@ -7,7 +7,7 @@ bit for bit the image made alone. In float32 on a CPU, batching would win less t
 """
 
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from textwrap import shorten
@@ -105,10 +105,14 @@ class Pipeline:
             parse(text, request.steps, dialect, words, negative)
             for text, negative in ((request.prompt, False), (request.negative, True))
         ]
-        adapters = asked_for(model, prompts)
+        others = {
+            name: parse(text, request.steps, dialect, words)
+            for name, text in request.prompts.items()
+        }
+        adapters = asked_for(model, [*prompts, *others.values()])
         for kind, read in zip(("prompt", "negative prompt"), prompts, strict=True):
             self._warn_of_cut(kind, left_out(model, read, dialect))
-        return self._steps(request, prompts[0], prompts[1], grid, adapters)
+        return self._steps(request, _Texts(prompts[0], prompts[1], others), grid, adapters)
 
     @contextmanager
     def attached(self, *adapters: Adapter) -> Generator[Self]:
@@ -129,13 +133,12 @@ class Pipeline:
     def _steps(
         self,
         request: Request,
-        positive: Prompt,
-        negative: Prompt,
+        texts: "_Texts",
         grid: Tensor,
         adapters: Sequence[Adapter],
     ) -> Iterator[Step]:
         with self.attached(*adapters):
-            yield from self._drawn(request, self._asked(request, positive, negative), grid)
+            yield from self._drawn(request, self._asked(request, texts), grid)
 
     def _drawn(self, request: Request, asked: Asked, grid: Tensor) -> Iterator[Step]:
         denoise = guided(self.model, asked, grid, self._at)
@@ -156,17 +159,17 @@ class Pipeline:
         for each in self.injected:
             each.at(progress)
 
-    def _asked(self, request: Request, positive: Prompt, negative: Prompt) -> Asked:
+    def _asked(self, request: Request, texts: "_Texts") -> Asked:
         """Both prompts encoded, the negative one only if something is guided away from it."""
         model, dialect = self.model, DIALECTS[request.dialect]
         if request.clip_skip is not None:
             read = [replace(each, skip=request.clip_skip - 1) for each in model.encoders]
             model = replace(model, encoders=tuple(read))
         canvas = Canvas(request.height, request.width)
-        told = tell(model, positive, dialect, canvas)
+        told = tell(model, texts.positive, dialect, canvas, texts.others)
         away = None
         if request.cfg != 1 or [part.weight for part in told] != [1.0]:
-            away = tell(model, negative, dialect, replace(canvas, negative=True))[0]
+            away = tell(model, texts.negative, dialect, replace(canvas, negative=True))[0]
         return Asked(told, away, request.cfg, request.guidance)
 
     def _shift(self, request: Request) -> dict[str, float]:
@@ -214,6 +217,7 @@ class Pipeline:
             dialect=request.dialect,
             guidance=told,
             clip_skip=request.clip_skip,
+            prompts=tuple(sorted(request.prompts.items())),
         )
 
     def _refuse_other_inputs(self) -> None:
@@ -234,6 +238,15 @@ class Pipeline:
                 f"characters are left out, from {shorten(rest, 40)!r} on",
                 stacklevel=3,
             )
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """What the text encoders read: the prompts, and what some of them read instead of the first."""
+
+    positive: Prompt
+    negative: Prompt
+    others: Mapping[str, Prompt]
 
 
 def to_picture(image: Tensor) -> Image.Image:

@@ -1,6 +1,7 @@
 """What is asked of a pipeline, checked before any work begins."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -8,7 +9,7 @@ from mezzotint.diffusion import SPACINGS
 from mezzotint.diffusion.noise import check
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError, choose
-from mezzotint.families.base import Family
+from mezzotint.families.base import Family, text_name
 from mezzotint.pipeline.prompts import DIALECTS
 
 MAX_SEED = 2**64 - 1
@@ -36,6 +37,8 @@ class Options(TypedDict, total=False):
         noise: whose noise the seed stands for, a name in `mezzotint.diffusion.noise.NOISES`.
         clip_skip: which layer of CLIP is read, counted from the end as A1111 does: 1 is the last.
             Only Stable Diffusion 1.x and 2.x have a choice.
+        prompts: what a text encoder reads instead of the prompt, by its name: "text", "text_2",
+            "text_3", in the order in which diffusers numbers them.
     """
 
     negative: str
@@ -51,6 +54,7 @@ class Options(TypedDict, total=False):
     guidance: float | None
     noise: str
     clip_skip: int | None
+    prompts: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Request:
     guidance: float | None
     noise: str
     clip_skip: int | None
+    prompts: Mapping[str, str]
 
 
 def complete(
@@ -90,6 +95,7 @@ def complete(
     guidance: float | None = None,
     noise: str = "mezzotint",
     clip_skip: int | None = None,
+    prompts: Mapping[str, str] | None = None,
 ) -> Request:
     """Check `Options`, and fill in what they leave open.
 
@@ -117,6 +123,7 @@ def complete(
         guidance=_guidance(guidance, family),
         noise=noise,
         clip_skip=_clip_skip(clip_skip, family),
+        prompts={name: _prompt_of(name, text, family) for name, text in (prompts or {}).items()},
     )
 
 
@@ -130,6 +137,12 @@ def _scale(name: str, scale: float) -> float:
     if not 0 <= scale <= MAX_CFG:
         raise InputError(f"{name} {scale}: give a number from 0 to {MAX_CFG:g}, such as 5")
     return float(scale)
+
+
+def _prompt_of(name: str, text: str, family: Family) -> str:
+    names = {text_name(k): k for k in range(len(family.reads))}
+    choose(f"text encoder of {family.name}", name, names)
+    return _text(f"prompt of {name}", text)
 
 
 def _clip_skip(layer: int | None, family: Family) -> int | None:

@@ -44,7 +44,11 @@ recipes = st.builds(
     sampler=st.sampled_from([*SAMPLER_LABELS, "deis", "a_new_one"]),
     spacing=st.sampled_from([*SPACING_LABELS, "trailing"]),
     cfg=st.floats(0, 100),
-    seed=st.integers(0, 2**32 - 1),
+    seed=st.integers(0, 2**64 - 1),
+    clip_skip=st.none() | st.integers(1, 12),
+    prompts=st.dictionaries(st.sampled_from(["text", "text_2"]), st.text(max_size=20)).map(
+        lambda table: tuple(sorted(table.items()))
+    ),
     width=st.integers(1, 4096),
     height=st.integers(1, 4096),
     model=texts,

@@ -34,6 +34,7 @@ class Recipe:
         dialect: whose prompt language it is, a name in `mezzotint.pipeline.prompts.DIALECTS`.
         guidance: what a network is told that guidance was distilled into; None for its family's.
         clip_skip: which layer of CLIP is read, counted from the end; None for the family's.
+        prompts: (text encoder, what it reads instead of the prompt).
     """
 
     prompt: str
@@ -54,6 +55,7 @@ class Recipe:
     dialect: str = "mezzotint"
     guidance: float | None = None
     clip_skip: int | None = None
+    prompts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def render(recipe: Recipe) -> str:
         written[_GUIDANCE] = recipe.guidance
     if recipe.clip_skip is not None:
         written[_CLIP_SKIP] = recipe.clip_skip
+    if recipe.prompts:
+        written["Prompts"] = json.dumps(dict(recipe.prompts), ensure_ascii=False)
     written["Version"] = f"mezzotint {recipe.version}"
     prompts = [recipe.prompt] if recipe.prompt else []
     if recipe.negative:
@@ -134,11 +138,19 @@ def recipe_of(written: Written) -> Recipe:
             batch=int(fields.get("Batch size", 1)),
             dialect=fields.get("Dialect", "mezzotint"),
             guidance=float(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
+            prompts=_prompts(fields.get("Prompts", "{}")),
             clip_skip=int(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
         )
     except (KeyError, ValueError) as error:
         said = ", ".join(f"{name}: {value}" for name, value in fields.items())
         raise InputError(f"the recipe is not complete: {error} in {said[:80]!r}") from error
+
+
+def _prompts(text: str) -> tuple[tuple[str, str], ...]:
+    table = json.loads(text)
+    if not isinstance(table, dict):
+        raise ValueError(f"Prompts is {text!r}, not a table")
+    return tuple(sorted((str(name), str(prompt)) for name, prompt in table.items()))
 
 
 def _split_prompts(text: str) -> tuple[str, str]:
