@@ -1,6 +1,7 @@
 """Conversions of what diffusers saved: every tensor comes back, and diffusers draws from ours."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from diffusers import DiffusionPipeline, EulerDiscreteScheduler, StableDiffusion
 
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.writer import write_tensors
+from mezzotint.families import convert as converter
 from mezzotint.families import single_file
 from mezzotint.families.convert import convert
 from mezzotint.families.describe import describe
 from mezzotint.families.found import in_folder
+from mezzotint.families.sd_keys import UNET_POINTWISE
+from mezzotint.models.unet import UNetParams
 
 FAMILIES = [*references.FAMILIES, "refiner"]
 T5_FOLDERS = {"sd3": "tokenizer_3", "sd35": "tokenizer_3"}
@@ -95,6 +99,34 @@ def test_every_tensor_comes_back(saved, around, tmp_path: Path, family: str):
     assert ("v_pred" in one) == (family == "sd2")
     pipeline = DiffusionPipeline.from_pretrained(tmp_path / "again")
     assert type(pipeline).__name__ == DiffusionPipeline.load_config(folder)["_class_name"]
+
+
+def test_exchanged_names_show(saved, around, tmp_path: Path, monkeypatch):
+    """What the way there and back is held against is not the map that wrote it."""
+    folder = saved("sd1")
+    around("sd1", folder)
+    wrong = replace(
+        UNET_POINTWISE, pairs=tuple((other(theirs), ours) for theirs, ours in UNET_POINTWISE.pairs)
+    )
+    right = converter.published
+    monkeypatch.setattr(
+        converter, "published", lambda p: wrong if isinstance(p, UNetParams) else right(p)
+    )
+    convert([folder], tmp_path / "one.safetensors")
+    convert([tmp_path / "one.safetensors"], tmp_path / "again")
+    before, after = in_parts(folder), in_parts(tmp_path / "again")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("network") and "attend_self" in name for name in changed)
+
+
+def other(name: str) -> str:
+    """The name of the values for that of the queries of self-attention, and the other way."""
+    return (
+        name.replace("attn1.to_q", "?")
+        .replace("attn1.to_v", "attn1.to_q")
+        .replace("?", "attn1.to_v")
+    )
 
 
 TITLES = {

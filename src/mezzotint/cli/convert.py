@@ -15,7 +15,8 @@ def convert(
         ),
     ],
     out: Annotated[
-        Path, Argument(help="NAME.safetensors, NAME.gguf (the denoiser alone), or a folder.")
+        Path,
+        Argument(metavar="OUT", help="NAME.safetensors, NAME.gguf (denoiser alone), or a folder."),
     ],
     dtype: Annotated[
         str | None, Option(help="fp32, fp16, bf16 or fp8_e4m3.", show_default="as it is")
