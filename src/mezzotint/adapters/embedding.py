@@ -15,16 +15,11 @@ from mezzotint.adapters.base import Injected
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
+from mezzotint.families.strangers import READERS
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.t5 import T5Encoder
 
 _A1111 = "string_to_param."
-_READERS = {
-    768: "CLIP ViT-L (Stable Diffusion 1.x, XL, 3 and FLUX.1)",
-    1024: "OpenCLIP ViT-H (Stable Diffusion 2.x)",
-    1280: "OpenCLIP ViT-bigG (Stable Diffusion XL and 3)",
-    4096: "T5-XXL (Stable Diffusion 3 and FLUX.1)",
-}
 
 
 @dataclass(frozen=True)
@@ -133,7 +128,7 @@ def embedding(file: str | Path, name: str | None = None) -> TextualInversion:
     own = [key for key in tensors if key.startswith(_A1111)] or list(tensors)
     shapes = [tensors.shapes[key] for key in own]
     widths = {shape[-1] for shape in shapes if len(shape) in (1, 2) and 0 not in shape}
-    if not own or len(own) > len(_READERS) or len(widths) < len(own):
+    if not own or len(own) > len(READERS) or len(widths) < len(own):
         raise InputError(
             f"{path} is no textual inversion: of those, each text encoder has one tensor of "
             f"vectors, and this has {len(tensors)} tensors"
@@ -143,4 +138,4 @@ def embedding(file: str | Path, name: str | None = None) -> TextualInversion:
 
 
 def _named(widths: Iterable[int]) -> str:
-    return " and ".join(_READERS.get(width, f"an encoder of width {width}") for width in widths)
+    return " and ".join(READERS.get(width, f"an encoder of width {width}") for width in widths)

@@ -4,14 +4,8 @@ from collections.abc import Mapping
 
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
+from mezzotint.families.strangers import WIDTHS
 from mezzotint.models.unet import UNet
-
-_RELEASES = {
-    768: "Stable Diffusion 1.x",
-    1024: "Stable Diffusion 2.x",
-    1280: "Stable Diffusion XL's refiner",
-    2048: "Stable Diffusion XL",
-}
 
 
 def unet_for(parts: Mapping[str, Part], name: str, context_width: int) -> UNet:
@@ -36,4 +30,4 @@ def unet_for(parts: Mapping[str, Part], name: str, context_width: int) -> UNet:
 
 def made_for(context_width: int) -> str:
     """What a network with contexts of this width is of."""
-    return _RELEASES.get(context_width, f"a U-Net with prompts of width {context_width}")
+    return WIDTHS.get(context_width, f"a U-Net with prompts of width {context_width}")
