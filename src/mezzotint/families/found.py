@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mezzotint.checkpoints.diffusers_folder import components
 from mezzotint.checkpoints.reader import open_tensors
+from mezzotint.checkpoints.scaled import unscaled
 from mezzotint.checkpoints.table import read_table
 from mezzotint.checkpoints.tensors import Stored, Tensors
 from mezzotint.errors import InputError
@@ -117,7 +118,7 @@ def in_file(file: Path) -> dict[str, Found]:
     Raises:
         InputError: it cannot be read, or holds none; the line says what it is instead.
     """
-    tensors = open_tensors(file)
+    tensors = unscaled(open_tensors(file), str(file))
     places = parts(tensors.shapes, str(file))
     bare = not any(place.prefix for place in places.values())
     if bare and (other := stranger(tensors.shapes, tensors.metadata)):
