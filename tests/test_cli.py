@@ -293,10 +293,15 @@ def test_inspect_tells_how_far_another_tool_s_picture_can_be_made_again(run: Run
     ]
 
 
-def test_models_tells_what_there_is(run: Run, monkeypatch, tiny):
+def test_models_tells_what_there_is(run: Run, monkeypatch, tiny, tmp_path):
     monkeypatch.setattr(mz, "load", lambda device: tiny)
+    (tmp_path / "loras").mkdir()
+    (tmp_path / "loras" / "style.safetensors").write_bytes(b"")
+    assert "style" not in run("models").out
+    monkeypatch.setenv("MEZZOTINT_MODELS", str(tmp_path))
     ran = run("models")
     assert ran.status == 0
+    assert f"lora: style  ({tmp_path / 'loras' / 'style.safetensors'})" in ran.out
     assert all(fact in ran.out for fact in ("tiny", "32x32", "4 steps, cfg 3", "0123456789"))
 
 

@@ -2,8 +2,9 @@
 
 
 def models() -> None:
-    """Tell about the embedded model, after checking that its files are sound."""
+    """Tell about the embedded model, after checking its files, and name those in your folders."""
     import mezzotint as mz
+    from mezzotint.checkpoints.find import FOLDERS, offered
 
     pipe = mz.load(device="cpu")
     model, family = pipe.model, pipe.model.family
@@ -19,3 +20,6 @@ def models() -> None:
         f"hash        {model.digest}",
         sep="\n",
     )
+    for kind in FOLDERS:
+        for name, path in sorted(offered(kind).items()):
+            print(f"{kind}: {name}  ({path})")
