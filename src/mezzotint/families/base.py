@@ -14,17 +14,29 @@ from mezzotint.models.autoencoder import Autoencoder
 
 @dataclass(frozen=True)
 class Conditioning:
-    """Encoded prompts: ``context`` (b, n, d) a vector a token, ``vector`` (b, d) one a prompt."""
+    """What a network is told beside the latents and the time.
+
+    Attributes:
+        context: encoded prompts (b, n, d), a vector a token.
+        vector: (b, d), one a prompt.
+        beside: (b, c, h, w), what is joined to the latents along the channels; see ``Beside``.
+    """
 
     context: Tensor
     vector: Tensor | None
+    beside: Tensor | None = None
 
     def __add__(self, other: "Conditioning") -> "Conditioning":
         """Both, one after the other in the batch."""
-        context = torch.cat([self.context, other.context])
-        if self.vector is None or other.vector is None:
-            return Conditioning(context, None)
-        return Conditioning(context, torch.cat([self.vector, other.vector]))
+        return Conditioning(
+            torch.cat([self.context, other.context]),
+            _both(self.vector, other.vector),
+            _both(self.beside, other.beside),
+        )
+
+
+def _both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return None if one is None or other is None else torch.cat([one, other])
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,25 @@ class Canvas:
     height: int
     width: int
     negative: bool = False
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a network made for editing takes of a picture, joined to the latents.
+
+    Attributes:
+        purpose: what it was made for, in words.
+        masked: whether a mask tells what of the picture is painted anew; without, all may change.
+        image_cfg: the scale of guidance by the picture that makes good edits; None where the
+            network always sees the picture.
+        channels: (model, images (b, 3, H, W) in [−1, 1], masks (b, 1, H, W) of 0 and 1, or None) →
+            what is joined (b, c, h, w).
+    """
+
+    purpose: str
+    masked: bool
+    image_cfg: float | None
+    channels: "Callable[[Model, Tensor, Tensor | None], Tensor]"
 
 
 @dataclass(frozen=True)
@@ -63,6 +94,7 @@ class Family:
         shift: of the noise levels, from the sides of the latent; None where there is no such thing.
         guidance: the scale that a network which guidance was distilled into is told; None where it
             is not told any.
+        beside: what its network takes of a picture; None where it draws from a prompt alone.
     """
 
     name: str
@@ -86,6 +118,7 @@ class Family:
     stops_short: bool
     shift: Callable[[int, int], float] | None
     guidance: float | None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True)
@@ -180,12 +213,14 @@ class Model:
         told = guidance if guidance is not None else family.guidance
         context = conditioning.context.to(self.dtype)
         vector = None if conditioning.vector is None else conditioning.vector.to(self.dtype)
+        beside = () if conditioning.beside is None else (conditioning.beside,)
 
         def network(x: Tensor, t: Tensor) -> Tensor:
             rows = x.shape[0]
             steps = (t.float().to(x.device) * family.time_scale).expand(rows)
             scale = () if told is None else (torch.full((rows,), told, device=x.device),)
-            return self.network(x.to(self.dtype), steps, context, vector, *scale).to(x)
+            joined = torch.cat([x, *beside], dim=1).to(self.dtype)
+            return self.network(joined, steps, context, vector, *scale).to(x)
 
         return network
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mezzotint.errors import InputError
-from mezzotint.families import flux, sd3
+from mezzotint.families import editing, flux, sd3
 from mezzotint.families import stable_diffusion as sd
 from mezzotint.families.base import Family
 from mezzotint.models.clip import CLIPTextParams
@@ -44,10 +44,15 @@ def family_of(network: NetworkParams, texts: Sequence[TextParams]) -> Family:
     match network:
         case MMDiTParams():
             return sd3.SD3
+        case FluxParams(channels_in=editing.FILL_CHANNELS, guided=True):
+            return editing.FLUX_FILL
         case FluxParams():
             return flux.FLUX_DEV if network.guided else flux.FLUX_SCHNELL
         case UNetParams() if network.guided:
             return sd.consistency(family_of(replace(network, guided=False), texts))
+        case UNetParams() if network.channels_in in editing.UNETS:
+            made = editing.UNETS[network.channels_in]
+            return made(family_of(replace(network, channels_in=editing.LATENT_CHANNELS), texts))
         case UNetParams() if network.y_width:
             alone = len(texts) == 1 or (not texts and network.context_width == REFINER_CONTEXT)
             return sd.SDXL_REFINER if alone else sd.SDXL

@@ -1,7 +1,7 @@
 """The denoiser of a prompt: the network, told what the prompt says at each step, and guided."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,15 +19,19 @@ class Asked:
 
     Attributes:
         positive: the parts of the prompt.
-        negative: the negative prompt; None where nothing is guided.
+        negative: the negative prompt; None where nothing is guided, not even by a picture.
         scale: of the guidance.
         guidance: what a network is told that guidance was distilled into.
+        beside: what is joined to the latents (1, c, h, w), if anything is.
+        image_cfg: the scale of guidance by what is joined; 1 where nothing is guided by it.
     """
 
     positive: Sequence[Told]
     negative: Told | None
     scale: float
     guidance: float | None
+    beside: Tensor | None
+    image_cfg: float
 
 
 def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]) -> Denoiser:
@@ -36,6 +40,9 @@ def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]
     The parts of a prompt add up as energies do (Liu et al. 2206.01714, eq. 11): each moves x̂₀ away
     from the negative prompt's by its own weight, and the guidance scale multiplies all of it.
 
+    Guidance by a picture adds (image_cfg − 1) times what seeing it changes under the negative
+    prompt; with that, this is InstructPix2Pix's (Brooks et al. 2211.09800, eq. 3).
+
     Args:
         model: whose network.
         asked: the prompts, encoded.
@@ -43,13 +50,20 @@ def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]
         at: told how much of the sampling is done, 0…1, before the network is asked.
     """
     conditional = [told.weight for told in asked.positive]
+    beside, guides = asked.beside, asked.image_cfg != 1
+    unseen = torch.zeros_like(beside) if beside is not None and guides else None
 
     def answers(x: Tensor, t: Tensor) -> list[Tensor]:
         step = int((grid[:-1] >= t.to(grid)).sum())
         at((step - 1) / (len(grid) - 1))
         told = [_Row(part.at(step), negative=False) for part in asked.positive]
         told += [_Row(asked.negative.at(step), negative=True)] if asked.negative else []
-        return _answers(model, told, asked.guidance, x, t)
+        rows = [row.beside(beside) for row in told]
+        if unseen is None:
+            return _answers(model, rows, asked.guidance, x, t)
+        *seeing, blind = _answers(model, [*rows, told[-1].beside(unseen)], asked.guidance, x, t)
+        pull = (asked.image_cfg - 1) * (seeing[-1] - blind)
+        return [each + pull for each in seeing]
 
     if asked.negative is None:
         return lambda x, t: answers(x, t)[0]
@@ -70,6 +84,10 @@ class _Row:
 
     told: Conditioning
     negative: bool
+
+    def beside(self, joined: Tensor | None) -> "_Row":
+        """The same with this joined to the latents."""
+        return replace(self, told=replace(self.told, beside=joined))
 
 
 def _answers(

@@ -19,12 +19,14 @@ from torch import Tensor
 
 from mezzotint import __version__
 from mezzotint.adapters.base import Adapter, Injected, attached
+from mezzotint.adapters.pictures import Picture, opened
 from mezzotint.diffusion import Denoiser, samplers, times
 from mezzotint.diffusion.noise import alone, source
 from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model
 from mezzotint.pipeline.attaching import asked_for, known_words
 from mezzotint.pipeline.conditioning import left_out, tell
+from mezzotint.pipeline.edit import Edit, editable, prepared, sides
 from mezzotint.pipeline.guided import Asked, guided
 from mezzotint.pipeline.metadata import Recipe, attach
 from mezzotint.pipeline.prompts import DIALECTS, Prompt, parse
@@ -92,27 +94,87 @@ class Pipeline:
         Raises:
             InputError: an option is out of its range; at the call, not at the first step.
         """
-        model = self.model
         self._refuse_other_inputs()
+        return self._planned(complete(self.model.family, prompt, **options))
+
+    def edit(
+        self,
+        image: Picture,
+        prompt: str,
+        *,
+        mask: Picture | None = None,
+        strength: float = 1.0,
+        image_cfg: float | None = None,
+        **options: Unpack[Options],
+    ) -> Output:
+        """Change a picture, with a checkpoint made for that: inpainting, InstructPix2Pix, Fill.
+
+        Args:
+            image: the picture, or its file. The result has its size, or ``width`` and ``height``.
+            prompt: what the result shows; for InstructPix2Pix, what to do to the picture.
+            mask: of the picture's size, white where it is painted anew, for inpainting and Fill.
+                What is not masked goes through the autoencoder as well, and comes back near to
+                what it was.
+            strength: share of the steps that are taken, 0…1; less than 1 begins with the picture.
+            image_cfg: how much InstructPix2Pix keeps to the picture, 0 to 100; 1.5 by default.
+            options: as for ``generate``.
+
+        Raises:
+            InputError: the model was not made for editing, a picture cannot be read, or an option
+                is out of its range.
+        """
+        *_, last = self.stream_edit(
+            image, prompt, mask=mask, strength=strength, image_cfg=image_cfg, **options
+        )
+        return last.output()
+
+    def stream_edit(
+        self,
+        image: Picture,
+        prompt: str,
+        *,
+        mask: Picture | None = None,
+        strength: float = 1.0,
+        image_cfg: float | None = None,
+        **options: Unpack[Options],
+    ) -> Iterator[Step]:
+        """Yield every step of what `edit` does.
+
+        Raises:
+            InputError: as ``edit``; at the call, not at the first step.
+        """
+        model, beside = self.model, editable(self.model, self.source)
+        picture = opened(image)
+        options["width"], options["height"] = sides(
+            picture, model.family, options.get("width"), options.get("height")
+        )
         request = complete(model.family, prompt, **options)
+        edit = prepared(model, beside, picture, mask, strength, image_cfg, request)
+        return self._planned(request, edit)
+
+    def _planned(self, request: Request, edit: Edit | None = None) -> Iterator[Step]:
+        """The steps of what was checked; the prompts are read at the call."""
+        model = self.model
         shift = self._shift(request)
         grid = times(model.family.process, request.steps, request.spacing, **shift)
         if model.family.stops_short and request.sampler in STOP_SHORT:
             grid[-1] = model.family.process.t_least
+        grid = grid if edit is None else grid[edit.skipped :]
+        steps = len(grid) - 1
         words = known_words(model)
         dialect = DIALECTS[request.dialect]
         prompts = [
-            parse(text, request.steps, dialect, words, negative)
+            parse(text, steps, dialect, words, negative)
             for text, negative in ((request.prompt, False), (request.negative, True))
         ]
         others = {
-            name: parse(text, request.steps, dialect, words)
-            for name, text in request.prompts.items()
+            name: parse(text, steps, dialect, words) for name, text in request.prompts.items()
         }
         adapters = asked_for(model, [*prompts, *others.values()])
         for kind, read in zip(("prompt", "negative prompt"), prompts, strict=True):
             self._warn_of_cut(kind, left_out(model, read, dialect))
-        return self._steps(request, _Texts(prompts[0], prompts[1], others), grid, adapters)
+        texts = _Texts(prompts[0], prompts[1], others)
+        return self._steps(request, edit, texts, grid, adapters)
 
     @contextmanager
     def attached(self, *adapters: Adapter) -> Generator[Self]:
@@ -133,33 +195,33 @@ class Pipeline:
     def _steps(
         self,
         request: Request,
+        edit: Edit | None,
         texts: "_Texts",
         grid: Tensor,
         adapters: Sequence[Adapter],
     ) -> Iterator[Step]:
         with self.attached(*adapters):
-            yield from self._drawn(request, self._asked(request, texts), grid)
-
-    def _drawn(self, request: Request, asked: Asked, grid: Tensor) -> Iterator[Step]:
-        denoise = guided(self.model, asked, grid, self._at)
-        images = [self._sampled(denoise, request, grid, k) for k in range(request.batch)]
-        for batch in zip(*images, strict=True):
-            yield Step(
-                index=batch[0].index,
-                total=batch[0].total,
-                t=batch[0].t,
-                x=torch.cat([step.x for step in batch]),
-                x0=torch.cat([step.x0 for step in batch]),
-                decode=self._decode,
-                recipes=[self._recipe(request, k) for k in range(request.batch)],
-            )
+            denoise = guided(self.model, self._asked(request, edit, texts), grid, self._at)
+            start = edit.latents(self.model) if edit and edit.skipped else None
+            images = [self._sampled(denoise, request, grid, k, start) for k in range(request.batch)]
+            recipes = [self._recipe(request, edit, k) for k in range(request.batch)]
+            for batch in zip(*images, strict=True):
+                yield Step(
+                    index=batch[0].index,
+                    total=batch[0].total,
+                    t=batch[0].t,
+                    x=torch.cat([step.x for step in batch]),
+                    x0=torch.cat([step.x0 for step in batch]),
+                    decode=self._decode,
+                    recipes=recipes,
+                )
 
     def _at(self, progress: float) -> None:
         """Tell the adapters how much of the sampling is done."""
         for each in self.injected:
             each.at(progress)
 
-    def _asked(self, request: Request, texts: "_Texts") -> Asked:
+    def _asked(self, request: Request, edit: Edit | None, texts: "_Texts") -> Asked:
         """Both prompts encoded, the negative one only if something is guided away from it."""
         model, dialect = self.model, DIALECTS[request.dialect]
         if request.clip_skip is not None:
@@ -167,10 +229,11 @@ class Pipeline:
             model = replace(model, encoders=tuple(read))
         canvas = Canvas(request.height, request.width)
         told = tell(model, texts.positive, dialect, canvas, texts.others)
-        away = None
-        if request.cfg != 1 or [part.weight for part in told] != [1.0]:
+        away, image_cfg = None, edit.image_cfg if edit and edit.image_cfg is not None else 1.0
+        if (request.cfg, image_cfg) != (1, 1) or [part.weight for part in told] != [1.0]:
             away = tell(model, texts.negative, dialect, replace(canvas, negative=True))[0]
-        return Asked(told, away, request.cfg, request.guidance)
+        beside = edit.beside(self.model) if edit else None
+        return Asked(told, away, request.cfg, request.guidance, beside, image_cfg)
 
     def _shift(self, request: Request) -> dict[str, float]:
         """What a spacing that shifts noise levels is told of the picture's size."""
@@ -181,21 +244,25 @@ class Pipeline:
         return {"shift": shift(request.height // factor, request.width // factor)}
 
     def _sampled(
-        self, denoise: Denoiser, request: Request, grid: Tensor, k: int
+        self, denoise: Denoiser, request: Request, grid: Tensor, k: int, start: Tensor | None
     ) -> Iterator[samplers.Step]:
-        """The sampler's steps for one image, from noise as wide as x_t is for x₀ of unit width."""
+        """The sampler's steps for one image, from ``start`` with noise, or from noise alone.
+
+        That is as wide as x_t is for x₀ of unit width.
+        """
         model, process = self.model, self.model.family.process
         size = request.height // model.factor, request.width // model.factor
         rng = source(request.noise, *alone(request.noise, request.seed, k, request.batch))
         noise = rng(torch.empty(1, model.latent_channels, *size, device=model.device))
-        spread = torch.hypot(process.alpha(grid[0]), process.sigma(grid[0]))
-        return samplers.SAMPLERS[request.sampler](denoise, spread * noise, grid, process, rng)
+        alpha, sigma = process.alpha(grid[0]), process.sigma(grid[0])
+        x = torch.hypot(alpha, sigma) * noise if start is None else alpha * start + sigma * noise
+        return samplers.SAMPLERS[request.sampler](denoise, x, grid, process, rng)
 
     def _decode(self, latents: Tensor) -> list[Image.Image]:
         with torch.no_grad():
             return [to_picture(self.model.decode_latents(one[None])[0]) for one in latents]
 
-    def _recipe(self, request: Request, k: int) -> Recipe:
+    def _recipe(self, request: Request, edit: Edit | None, k: int) -> Recipe:
         seed, place, batch = alone(request.noise, request.seed, k, request.batch)
         told = request.guidance if request.guidance != self.model.family.guidance else None
         return Recipe(
@@ -218,17 +285,22 @@ class Pipeline:
             guidance=told,
             clip_skip=request.clip_skip,
             prompts=tuple(sorted(request.prompts.items())),
+            strength=edit.strength if edit else None,
+            image_cfg=edit.image_cfg if edit else None,
         )
 
     def _refuse_other_inputs(self) -> None:
         """A network that is given more than a latent draws nothing from a prompt alone."""
-        takes = getattr(getattr(self.model.network, "params", None), "channels_in", None)
-        kinds = {9: "inpainting", 8: "edits by instruction", 96: "filling in"}
-        if takes is not None and takes != self.model.latent_channels:
-            kind = kinds.get(takes, "something else")
+        if beside := self.model.family.beside:
             raise InputError(
-                f"{self.source} is a checkpoint for {kind}, which takes a picture beside the "
-                "prompt: there is no command for that yet, give one that draws from a prompt alone"
+                f"{self.source} is a checkpoint for {beside.purpose}, which takes a picture beside "
+                "the prompt: give it one with pipe.edit or mezzotint edit"
+            )
+        takes = getattr(getattr(self.model.network, "params", None), "channels_in", None)
+        if takes is not None and takes != self.model.latent_channels:
+            raise InputError(
+                f"{self.source} takes {takes} channels, {self.model.latent_channels} of them a "
+                "latent's: nobody here knows the rest, give one that draws from a prompt alone"
             )
 
     def _warn_of_cut(self, kind: str, rest: str) -> None:
@@ -236,7 +308,7 @@ class Pipeline:
             warnings.warn(
                 f"the {kind} is too long for {self.model.family.name}: its last {len(rest):,} "
                 f"characters are left out, from {shorten(rest, 40)!r} on",
-                stacklevel=3,
+                stacklevel=4,
             )
 
 

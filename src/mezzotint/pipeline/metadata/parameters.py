@@ -78,7 +78,10 @@ def read_parameters(text: str) -> Reading:
     version = written.fields.get("Version", "")
     recipe = recipe_of(written)
     if version.startswith("mezzotint "):
-        return Reading(recipe, version, (), tuple(_unknown(recipe, recipe.sampler, recipe.spacing)))
+        misses = _unknown(recipe, recipe.sampler, recipe.spacing)
+        if recipe.strength is not None:
+            misses.append("the picture that it began with: give it to mezzotint edit")
+        return Reading(recipe, version, (), tuple(misses))
     sampler, spacing = _labels(written)
     recipe = replace(
         recipe,

@@ -20,6 +20,7 @@ from mezzotint.pipeline.metadata.names import SAMPLER_LABELS, SPACING_LABELS, na
 _NEGATIVE = "Negative prompt:"
 _GUIDANCE = "Distilled CFG Scale"  # Forge's name
 _CLIP_SKIP = "Clip skip"
+_STRENGTH, _IMAGE_CFG = "Denoising strength", "Image CFG scale"
 _FIELD = re.compile(r'(?:^|(?<=, ))([^,:"]{1,80}): ("(?:\\.|[^"\\])*"|[^,]*)(?:, |$)')
 
 
@@ -35,6 +36,9 @@ class Recipe:
         guidance: what a network is told that guidance was distilled into; None for its family's.
         clip_skip: which layer of CLIP is read, counted from the end; None for the family's.
         prompts: (text encoder, what it reads instead of the prompt).
+        strength: of an edit, whose picture and mask no recipe holds; None for what was drawn from
+            the prompt alone.
+        image_cfg: the scale of guidance by that picture, where there is any.
     """
 
     prompt: str
@@ -56,6 +60,8 @@ class Recipe:
     guidance: float | None = None
     clip_skip: int | None = None
     prompts: tuple[tuple[str, str], ...] = ()
+    strength: float | None = None
+    image_cfg: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,10 @@ def render(recipe: Recipe) -> str:
         written[_GUIDANCE] = recipe.guidance
     if recipe.clip_skip is not None:
         written[_CLIP_SKIP] = recipe.clip_skip
+    if recipe.strength is not None:
+        written[_STRENGTH] = recipe.strength
+    if recipe.image_cfg is not None:
+        written[_IMAGE_CFG] = recipe.image_cfg
     if recipe.prompts:
         written["Prompts"] = json.dumps(dict(recipe.prompts), ensure_ascii=False)
     written["Version"] = f"mezzotint {recipe.version}"
@@ -140,6 +150,8 @@ def recipe_of(written: Written) -> Recipe:
             guidance=float(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
             prompts=_prompts(fields.get("Prompts", "{}")),
             clip_skip=int(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
+            strength=float(fields[_STRENGTH]) if _STRENGTH in fields else None,
+            image_cfg=float(fields[_IMAGE_CFG]) if _IMAGE_CFG in fields else None,
         )
     except (KeyError, ValueError) as error:
         said = ", ".join(f"{name}: {value}" for name, value in fields.items())
