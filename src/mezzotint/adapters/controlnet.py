@@ -17,9 +17,9 @@ from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.table import read_table
 from mezzotint.errors import InputError
 from mezzotint.families import sizes_by_shape
-from mezzotint.families.assemble import filled
 from mezzotint.families.base import Part
 from mezzotint.families.controlnet_keys import PREFIX, keys_in
+from mezzotint.families.filled import filled
 from mezzotint.models.controlnet import FACTOR, ControlNet
 
 

@@ -6,7 +6,7 @@ from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.table import read_table
 from mezzotint.errors import InputError
 from mezzotint.families import configs
-from mezzotint.families.assemble import filled
+from mezzotint.families.filled import filled
 from mezzotint.families.sd_keys import CLIP_VISION
 from mezzotint.families.sizes_by_shape import Shapes, clip_vision
 from mezzotint.models.clip import CLIPVision

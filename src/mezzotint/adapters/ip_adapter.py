@@ -22,8 +22,8 @@ from mezzotint.adapters.pictures import Picture, for_clip, opened
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
 from mezzotint.families import sizes_by_shape
-from mezzotint.families.assemble import filled
 from mezzotint.families.base import Part
+from mezzotint.families.filled import filled
 from mezzotint.families.ip_adapter_keys import keys_in
 from mezzotint.models.clip import CLIPVision
 from mezzotint.models.ip_adapter import IPAdapter, cross_attentions

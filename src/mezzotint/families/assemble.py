@@ -1,45 +1,52 @@
-"""Networks out of files, and a model out of networks."""
+"""A model out of networks that were found in files."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
-from torch import Tensor, nn
 
-from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.checkpoints.tokenizers import TextTokenizer
-from mezzotint.families.base import Family, Model
+from mezzotint.families.base import Family, Model, text_name
+from mezzotint.families.found import Found
+from mezzotint.families.original import places
+from mezzotint.families.published import published
 from mezzotint.families.text import Frame, Reads, TextEncoder
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.t5 import T5Encoder
-from mezzotint.nn.init import unfilled
-
-Net = TypeVar("Net", bound=nn.Module)
 
 
-def filled(
-    make: Callable[[], Net], keys: KeyMap, tensors: Mapping[str, Tensor], source: str
-) -> Net:
-    """A network with the weights of a file, which become its parameters and are not copied.
+def built(family: Family, found: Mapping[str, Found], tokenizers: Sequence[TextTokenizer]) -> Model:
+    """A model of networks that were found, its latents scaled as the family says.
 
     Args:
-        make: the network, without values.
-        keys: what the file calls its tensors.
-        tensors: the file's.
-        source: what it is called in an error.
+        family: theirs.
+        found: "network", "autoencoder", and "text", "text_2" … in the family's order.
+        tokenizers: of the text encoders.
 
     Raises:
-        InputError: a tensor is missing, unexpected or mis-shaped.
+        InputError: a network's tensors are missing, unexpected or mis-shaped.
     """
-    with unfilled():
-        network = make()
-    ours = keys.to_ours(tensors, network.state_dict(), source)
-    network.load_state_dict(ours, assign=True)
-    return network.requires_grad_(False).eval()
+    modules = {name: each.filled() for name, each in found.items()}
+    params = {name: each.params for name, each in found.items()}
+    texts = [cast("CLIPText | T5Encoder", modules[text_name(k)]) for k in range(len(tokenizers))]
+    autoencoder = cast("Autoencoder", modules["autoencoder"])
+    moments = family.latent_mean, family.latent_std
+    mean, std = (torch.full((1, autoencoder.params.latent_channels, 1, 1), m) for m in moments)
+    originals = places(family.release, params)
+    return Model(
+        family=family,
+        network=modules["network"],
+        autoencoder=autoencoder,
+        encoders=tuple(map(_encoder, texts, tokenizers, family.reads)),
+        latent_mean=mean,
+        latent_std=std,
+        maps={name: (published(each), originals[name].keys) for name, each in params.items()},
+        digest="",
+    )
 
 
-def encoder(network: CLIPText | T5Encoder, tokenizer: TextTokenizer, reads: Reads) -> TextEncoder:
+def _encoder(network: CLIPText | T5Encoder, tokenizer: TextTokenizer, reads: Reads) -> TextEncoder:
     """A text encoder as a family reads it; a window is never longer than the network takes."""
     length = reads.length
     if isinstance(network, CLIPText):
@@ -48,24 +55,3 @@ def encoder(network: CLIPText | T5Encoder, tokenizer: TextTokenizer, reads: Read
         tokenizer.begin, tokenizer.end, tokenizer.pad, tokenizer.comma, length, reads.repeats
     )
     return TextEncoder(network, tokenizer.tokenizer, frame, reads.skip, reads.normed)
-
-
-def assemble(
-    family: Family,
-    network: nn.Module,
-    autoencoder: Autoencoder,
-    encoders: Sequence[TextEncoder],
-    maps: Mapping[str, tuple[KeyMap, ...]],
-) -> Model:
-    """A model of these networks, its latents scaled as the family says."""
-    channels = autoencoder.params.latent_channels
-    return Model(
-        family=family,
-        network=network,
-        autoencoder=autoencoder,
-        encoders=tuple(encoders),
-        latent_mean=torch.full((1, channels, 1, 1), family.latent_mean),
-        latent_std=torch.full((1, channels, 1, 1), family.latent_std),
-        maps=maps,
-        digest="",
-    )

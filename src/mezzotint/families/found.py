@@ -17,8 +17,8 @@ from mezzotint.checkpoints.table import read_table
 from mezzotint.checkpoints.tensors import Stored, Tensors
 from mezzotint.errors import InputError
 from mezzotint.families import configs, sizes_by_shape
-from mezzotint.families.assemble import filled
 from mezzotint.families.base import text_name
+from mezzotint.families.filled import filled
 from mezzotint.families.original import Place, parts
 from mezzotint.families.strangers import stranger
 from mezzotint.models.autoencoder import Autoencoder

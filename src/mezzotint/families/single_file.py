@@ -1,24 +1,19 @@
 """A model out of single files, whichever networks are in which of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
-from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.checkpoints.tokenizers import END, TextTokenizer, clip_tokenizer, t5_tokenizer
 from mezzotint.checkpoints.vocabularies import find_vocabulary
 from mezzotint.diffusion import Process
 from mezzotint.errors import InputError
-from mezzotint.families.assemble import assemble, encoder
+from mezzotint.families.assemble import built
 from mezzotint.families.base import Family, Model, text_name
 from mezzotint.families.found import Found, in_file
-from mezzotint.families.original import places
-from mezzotint.families.published import published
 from mezzotint.families.recognise import recognise
-from mezzotint.models.autoencoder import Autoencoder
-from mezzotint.models.clip import CLIPText, CLIPTextParams
-from mezzotint.models.t5 import T5Encoder, T5Params
+from mezzotint.models.clip import CLIPTextParams
+from mezzotint.models.t5 import T5Params
 
 OPEN_CLIP_PAD = "!"  # OpenCLIP's towers were trained with 0 as padding
 ALONE = {  # what a file is that has no other network, and where it belongs
@@ -39,17 +34,11 @@ def load(files: Sequence[Path]) -> Model:
         InputError: a file is not a checkpoint, a network is missing, or none is of our families.
     """
     found = gathered(files)
-    ordered = [found[name] for name in found if name.startswith("text")]
-    network, autoencoder = found["network"], found["autoencoder"]
-    family = recognise(network.params, [text.params for text in ordered], str(files[0]))
-    family = as_told(family, network)
+    texts = [found[name] for name in found if name.startswith("text")]
+    network = found["network"]
+    family = recognise(network.params, [text.params for text in texts], str(files[0]))
     folders = [file.parent for file in files]
-    encoders = [
-        encoder(cast("CLIPText | T5Encoder", text.filled()), tokenizer(text, folders), reads)
-        for text, reads in zip(ordered, family.reads, strict=True)
-    ]
-    made = cast("Autoencoder", autoencoder.filled())
-    return assemble(family, network.filled(), made, encoders, _maps(family, found))
+    return built(as_told(family, network), found, [tokenizer(text, folders) for text in texts])
 
 
 def gathered(files: Sequence[Path]) -> dict[str, Found]:
@@ -121,10 +110,3 @@ def tokenizer(text: Found, folders: Sequence[Path]) -> TextTokenizer:
 def vocabulary(text: Found, folders: Sequence[Path]) -> Path:
     """Where the vocabulary of a text encoder is found."""
     return find_vocabulary("CLIP" if isinstance(text.params, CLIPTextParams) else "T5", folders)
-
-
-def _maps(family: Family, found: Mapping[str, Found]) -> dict[str, tuple[KeyMap, ...]]:
-    """What diffusers calls the tensors, and what the original release does."""
-    params = {name: each.params for name, each in found.items()}
-    originals = places(family.release, params)
-    return {name: (published(each), originals[name].keys) for name, each in params.items()}
