@@ -9,6 +9,7 @@ import typer
 
 from mezzotint import __version__
 from mezzotint.cli.convert import convert
+from mezzotint.cli.edit import edit
 from mezzotint.cli.generate import generate
 from mezzotint.cli.inspect import inspect
 from mezzotint.cli.models import models
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, train, world, inspect, convert, models):
+for verb in (generate, edit, train, world, inspect, convert, models):
     app.command()(verb)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from mezzotint.adapters.pictures import Picture, opened, resized
 from mezzotint.errors import InputError
 from mezzotint.families.base import Beside, Family, Model
+from mezzotint.pipeline.metadata.recipe import IMAGE_CFG, STRENGTH
 from mezzotint.pipeline.request import MAX_CFG, Request
 
 
@@ -31,6 +32,12 @@ class Edit:
     strength: float
     skipped: int
     image_cfg: float | None
+
+    @property
+    def fields(self) -> dict[str, float]:
+        """What a picture's metadata tell of it."""
+        guided = {} if self.image_cfg is None else {IMAGE_CFG: self.image_cfg}
+        return {STRENGTH: self.strength} | guided
 
     def beside(self, model: Model) -> Tensor:
         """What is joined to the latents (1, c, h, w)."""

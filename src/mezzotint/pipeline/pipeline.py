@@ -52,6 +52,7 @@ class Step(samplers.Step):
 
     decode: Callable[[Tensor], list[Image.Image]]
     recipes: Sequence[Recipe]
+    edited: Mapping[str, float]
 
     def preview(self) -> list[Image.Image]:
         """What the pictures would be, were this the last step: x₀ decoded."""
@@ -61,7 +62,7 @@ class Step(samplers.Step):
         """The pictures as they stand: after the last step, the finished ones."""
         images = self.decode(self.x)
         for image, recipe in zip(images, self.recipes, strict=True):
-            attach(recipe, image)
+            attach(recipe, image, self.edited)
         return Output(images, self.x)
 
 
@@ -204,7 +205,7 @@ class Pipeline:
             denoise = guided(self.model, self._asked(request, edit, texts), grid, self._at)
             start = edit.latents(self.model) if edit and edit.skipped else None
             images = [self._sampled(denoise, request, grid, k, start) for k in range(request.batch)]
-            recipes = [self._recipe(request, edit, k) for k in range(request.batch)]
+            recipes = [self._recipe(request, k) for k in range(request.batch)]
             for batch in zip(*images, strict=True):
                 yield Step(
                     index=batch[0].index,
@@ -214,6 +215,7 @@ class Pipeline:
                     x0=torch.cat([step.x0 for step in batch]),
                     decode=self._decode,
                     recipes=recipes,
+                    edited=edit.fields if edit else {},
                 )
 
     def _at(self, progress: float) -> None:
@@ -262,7 +264,7 @@ class Pipeline:
         with torch.no_grad():
             return [to_picture(self.model.decode_latents(one[None])[0]) for one in latents]
 
-    def _recipe(self, request: Request, edit: Edit | None, k: int) -> Recipe:
+    def _recipe(self, request: Request, k: int) -> Recipe:
         seed, place, batch = alone(request.noise, request.seed, k, request.batch)
         told = request.guidance if request.guidance != self.model.family.guidance else None
         return Recipe(
@@ -285,8 +287,6 @@ class Pipeline:
             guidance=told,
             clip_skip=request.clip_skip,
             prompts=tuple(sorted(request.prompts.items())),
-            strength=edit.strength if edit else None,
-            image_cfg=edit.image_cfg if edit else None,
         )
 
     def _refuse_other_inputs(self) -> None:

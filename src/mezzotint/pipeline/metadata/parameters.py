@@ -19,7 +19,7 @@ from mezzotint.pipeline.metadata.names import (
     UNLESS_WHOLE,
     named,
 )
-from mezzotint.pipeline.metadata.recipe import Recipe, Written, recipe_of, taken_apart
+from mezzotint.pipeline.metadata.recipe import STRENGTH, Recipe, Written, recipe_of, taken_apart
 from mezzotint.pipeline.request import MAX_SEED
 
 MAX_MISSES = 20
@@ -32,7 +32,7 @@ _READ = {  # fields that are understood, or change nothing
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Version", "RNG", "ENSD"),
     *("Model hash", "Model", "VAE hash", "VAE", "Lora hashes", "TI hashes", "Hashes"),
     *("Prompt", "Negative", "Batch size", "Batch pos", "Distilled CFG Scale", "User", "Clip skip"),
-    "Denoising strength",
+    STRENGTH,
 }
 _SECOND = re.compile(r"Hires |First pass size")
 _SGM = "SGM noise multiplier"
@@ -79,9 +79,7 @@ def read_parameters(text: str) -> Reading:
     recipe = recipe_of(written)
     if version.startswith("mezzotint "):
         misses = _unknown(recipe, recipe.sampler, recipe.spacing)
-        if recipe.strength is not None:
-            misses.append("the picture that it began with: give it to mezzotint edit")
-        return Reading(recipe, version, (), tuple(misses))
+        return Reading(recipe, version, (), tuple(misses + _begun(written)))
     sampler, spacing = _labels(written)
     recipe = replace(
         recipe,
@@ -184,14 +182,20 @@ def _needs(written: Written) -> tuple[str, ...]:
     return capped(needs)
 
 
+def _begun(written: Written) -> list[str]:
+    """That it began with a picture, if it did: no text holds that."""
+    strength = written.fields.get(STRENGTH)
+    told = f"the picture that it began with (denoising strength {strength})"
+    return [] if strength is None else [told]
+
+
 def _told(written: Written) -> list[str]:
     """What the fields tell that is neither in the recipe nor without effect."""
     fields = written.fields
     passes = [f"{name}: {fields[name]}" for name in fields if _SECOND.match(name)]
-    start = fields.get("Denoising strength")
     misses = [f"hires fix, a second pass ({', '.join(passes)})"] if passes else []
-    if start is not None and not passes:
-        misses.append(f"the picture that it began with (denoising strength {start})")
+    if not passes:
+        misses += _begun(written)
     if fields.get("RNG") == "CPU" and fields.get("ENSD", "0") != "0":
         misses.append(f"ENSD: {fields['ENSD']} with noise from the CPU")
     if _labels(written)[0] not in _WHOLE_NOISE and fields.get(_SGM) != "True":

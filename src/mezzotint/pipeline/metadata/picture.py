@@ -1,5 +1,6 @@
 """Recipes into pictures, and out of them."""
 
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -15,9 +16,15 @@ from mezzotint.pipeline.metadata.texts import carried
 CHUNK = "parameters"
 
 
-def attach(recipe: Recipe, image: Image.Image) -> None:
-    """Put a recipe into the `info` of a picture, and into every PNG that it is saved as."""
-    image.info[CHUNK] = render(recipe)
+def attach(recipe: Recipe, image: Image.Image, also: Mapping[str, float] | None = None) -> None:
+    """Put a recipe into the `info` of a picture, and into every PNG that it is saved as.
+
+    Args:
+        recipe: what the picture was made by.
+        image: the picture.
+        also: further fields; see ``render``.
+    """
+    image.info[CHUNK] = render(recipe, also)
     chunks = PngInfo()
     chunks.add_text(CHUNK, image.info[CHUNK])
     image.encoderinfo = {"pnginfo": chunks}

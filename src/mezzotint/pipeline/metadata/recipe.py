@@ -12,15 +12,16 @@ only then, both prompts are given again as quoted fields, so that `parse(render(
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mezzotint.errors import InputError
 from mezzotint.pipeline.metadata.names import SAMPLER_LABELS, SPACING_LABELS, named
 
+STRENGTH, IMAGE_CFG = "Denoising strength", "Image CFG scale"  # of an edit, A1111's names
 _NEGATIVE = "Negative prompt:"
 _GUIDANCE = "Distilled CFG Scale"  # Forge's name
 _CLIP_SKIP = "Clip skip"
-_STRENGTH, _IMAGE_CFG = "Denoising strength", "Image CFG scale"
 _FIELD = re.compile(r'(?:^|(?<=, ))([^,:"]{1,80}): ("(?:\\.|[^"\\])*"|[^,]*)(?:, |$)')
 
 
@@ -36,9 +37,6 @@ class Recipe:
         guidance: what a network is told that guidance was distilled into; None for its family's.
         clip_skip: which layer of CLIP is read, counted from the end; None for the family's.
         prompts: (text encoder, what it reads instead of the prompt).
-        strength: of an edit, whose picture and mask no recipe holds; None for what was drawn from
-            the prompt alone.
-        image_cfg: the scale of guidance by that picture, where there is any.
     """
 
     prompt: str
@@ -60,8 +58,6 @@ class Recipe:
     guidance: float | None = None
     clip_skip: int | None = None
     prompts: tuple[tuple[str, str], ...] = ()
-    strength: float | None = None
-    image_cfg: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +69,13 @@ class Written:
     fields: dict[str, str]
 
 
-def render(recipe: Recipe) -> str:
-    """Write a recipe as the text of the `parameters` chunk."""
+def render(recipe: Recipe, also: Mapping[str, float] | None = None) -> str:
+    """Write a recipe as the text of the `parameters` chunk.
+
+    Args:
+        recipe: the recipe.
+        also: further fields, of what it cannot say: that there was a picture to begin with.
+    """
     written: dict[str, object] = {
         "Steps": recipe.steps,
         "Sampler": SAMPLER_LABELS.get(recipe.sampler, recipe.sampler),
@@ -95,12 +96,9 @@ def render(recipe: Recipe) -> str:
         written[_GUIDANCE] = recipe.guidance
     if recipe.clip_skip is not None:
         written[_CLIP_SKIP] = recipe.clip_skip
-    if recipe.strength is not None:
-        written[_STRENGTH] = recipe.strength
-    if recipe.image_cfg is not None:
-        written[_IMAGE_CFG] = recipe.image_cfg
     if recipe.prompts:
         written["Prompts"] = json.dumps(dict(recipe.prompts), ensure_ascii=False)
+    written |= also or {}
     written["Version"] = f"mezzotint {recipe.version}"
     prompts = [recipe.prompt] if recipe.prompt else []
     if recipe.negative:
@@ -150,8 +148,6 @@ def recipe_of(written: Written) -> Recipe:
             guidance=float(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
             prompts=_prompts(fields.get("Prompts", "{}")),
             clip_skip=int(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
-            strength=float(fields[_STRENGTH]) if _STRENGTH in fields else None,
-            image_cfg=float(fields[_IMAGE_CFG]) if _IMAGE_CFG in fields else None,
         )
     except (KeyError, ValueError) as error:
         said = ", ".join(f"{name}: {value}" for name, value in fields.items())
