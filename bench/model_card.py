@@ -169,14 +169,11 @@ model was used beyond the open Fluent emoji art that scenes are composed of.
 To train it again: `mezzotint train storybook`. A run is a function of its recipe, so on one machine
 two such trainings give the same bits.
 
-**This version is not what the recipes give**, but what they were found by, and it shows: places,
-hours, styles and colours follow the prompt, and a car or a sailboat can be told, but most objects
-are patches of the right colour and size whose name nobody would guess. Its autoencoder was trained
-on windows alone for 7,000 steps, until the rate was 0, and only then was the recipe's last quarter,
-on whole pictures, put into it and run. Its U-Net learned for 3,694 steps (177,000 samples) with the
-text tower that CLIP had trained, frozen; that tower told objects apart in seven dimensions, by
-colour. The last row of the table is what followed, the same U-Net with a fresh tower that learns
-along. A version trained by the recipes from the start will replace it.
+**One run is not what its recipe gives**: the autoencoder was trained on windows alone for 7,000
+steps, until the rate was 0, and only then was the recipe's last quarter, on whole pictures, put
+into the recipe and run. The denoiser above it is its recipe's from the first step to the last; the
+text tower in it learns along with the U-Net, because CLIP's, trained so shortly, tells objects
+apart by little but their colour.
 
 ## What it draws
 
