@@ -9,12 +9,18 @@ from oracles import randomised
 from torch import Tensor, nn
 
 from mezzotint.checkpoints.keymap import KeyMap
-from mezzotint.families import flux_keys, flux_original, sd3_keys, sd3_original, sd_original
 from mezzotint.families.base import Part
-from mezzotint.families.flux_presets import FLUX_SCHNELL
-from mezzotint.families.sd3_presets import SD35_MEDIUM
-from mezzotint.families.sd_keys import CLIP_TEXT, UNET, UNET_POINTWISE
-from mezzotint.families.sd_presets import SD15_UNET, SDXL_UNET, VIT_L_TEXT
+from mezzotint.families.keys import (
+    flux_keys,
+    flux_original,
+    sd3_keys,
+    sd3_original,
+    sd_original,
+)
+from mezzotint.families.keys.sd_keys import CLIP_TEXT, UNET, UNET_POINTWISE
+from mezzotint.families.sizes.flux_presets import FLUX_SCHNELL
+from mezzotint.families.sizes.sd3_presets import SD35_MEDIUM
+from mezzotint.families.sizes.sd_presets import SD15_UNET, SDXL_UNET, VIT_L_TEXT
 from mezzotint.models.clip import CLIPText, TowerParams
 from mezzotint.models.flux import Flux
 from mezzotint.models.mmdit import MMDiT

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from mezzotint.families.sd_keys import UNET, UNET_POINTWISE
-from mezzotint.families.sd_presets import SD15_UNET, SD21_UNET, SDXL_UNET
+from mezzotint.families.keys.sd_keys import UNET, UNET_POINTWISE
+from mezzotint.families.sizes.sd_presets import SD15_UNET, SD21_UNET, SDXL_UNET
 
 # what each published config.json says beside diffusers' defaults
 CONFIGS: dict[str, dict[str, Any]] = {

@@ -17,9 +17,9 @@ from unets import SMALL
 from mezzotint.adapters.base import Adapter, attached
 from mezzotint.adapters.controlnet import controlnet
 from mezzotint.errors import InputError
-from mezzotint.families import controlnet_keys, sd_original
 from mezzotint.families.base import Part
-from mezzotint.families.sd_keys import UNET, UNET_POINTWISE
+from mezzotint.families.keys import controlnet_keys, sd_original
+from mezzotint.families.keys.sd_keys import UNET, UNET_POINTWISE
 from mezzotint.models.controlnet import ControlNet
 from mezzotint.models.unet import UNet
 

@@ -19,9 +19,9 @@ from mezzotint.adapters.ip_adapter import ImagePrompt, ip_adapter, negative_rows
 from mezzotint.adapters.lora import LoRAFile
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
-from mezzotint.families.ip_adapter_keys import ip_adapter as keys_of
-from mezzotint.families.sd_keys import CLIP_VISION, UNET_POINTWISE
-from mezzotint.families.sizes_by_shape import Shapes, clip_vision
+from mezzotint.families.keys.ip_adapter_keys import ip_adapter as keys_of
+from mezzotint.families.keys.sd_keys import CLIP_VISION, UNET_POINTWISE
+from mezzotint.families.sizes.sizes_by_shape import Shapes, clip_vision
 from mezzotint.models.clip import CLIPVision, CLIPVisionParams, TowerParams
 from mezzotint.models.ip_adapter import IPAdapter, IPAdapterParams, ResamplerParams
 from mezzotint.models.unet import UNet

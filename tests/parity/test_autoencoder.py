@@ -8,8 +8,8 @@ from diffusers import AutoencoderKL
 from oracles import randomised, relative_error
 from torch import Tensor
 
-from mezzotint.families.sd_keys import AUTOENCODER as KEYS
-from mezzotint.families.sd_presets import AUTOENCODER as PARAMS
+from mezzotint.families.keys.sd_keys import AUTOENCODER as KEYS
+from mezzotint.families.sizes.sd_presets import AUTOENCODER as PARAMS
 from mezzotint.models.autoencoder import Autoencoder
 
 CONFIG = {  # as published with 1.x, 2.x and XL, beside diffusers' defaults

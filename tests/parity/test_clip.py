@@ -14,8 +14,8 @@ from transformers.models.clip import (
     CLIPVisionModelWithProjection,
 )
 
-from mezzotint.families.sd_keys import CLIP_TEXT, CLIP_VISION
-from mezzotint.families.sd_presets import VIT_BIGG_TEXT, VIT_H_TEXT, VIT_L_TEXT
+from mezzotint.families.keys.sd_keys import CLIP_TEXT, CLIP_VISION
+from mezzotint.families.sizes.sd_presets import VIT_BIGG_TEXT, VIT_H_TEXT, VIT_L_TEXT
 from mezzotint.models.clip import (
     CLIPText,
     CLIPTextParams,

@@ -16,8 +16,8 @@ from unets import CONFIGS, KEYS, PARAMS, SMALL, SMALL_CONFIGS
 
 from mezzotint.adapters.base import attached
 from mezzotint.adapters.controlnet import Control
-from mezzotint.families import controlnet_keys, sd_original
 from mezzotint.families.base import Part
+from mezzotint.families.keys import controlnet_keys, sd_original
 from mezzotint.models.controlnet import ControlNet
 from mezzotint.models.unet import UNet, UNetParams
 

@@ -12,12 +12,12 @@ from diffusers import DiffusionPipeline, EulerDiscreteScheduler, StableDiffusion
 
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.writer import write_tensors
-from mezzotint.families import convert as converter
-from mezzotint.families import single_file
-from mezzotint.families.convert import convert
-from mezzotint.families.describe import describe
-from mezzotint.families.found import in_folder
-from mezzotint.families.sd_keys import UNET_POINTWISE
+from mezzotint.families.files import convert as converter
+from mezzotint.families.files import single_file
+from mezzotint.families.files.convert import convert
+from mezzotint.families.files.describe import describe
+from mezzotint.families.files.found import in_folder
+from mezzotint.families.keys.sd_keys import UNET_POINTWISE
 from mezzotint.models.unet import UNetParams
 
 FAMILIES = [*references.FAMILIES, "refiner"]

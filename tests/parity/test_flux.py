@@ -10,8 +10,8 @@ from oracles import randomised, relative_error
 from torch import Tensor
 
 from mezzotint.errors import InputError
-from mezzotint.families.flux_keys import FLUX
-from mezzotint.families.flux_presets import FLUX_DEV, FLUX_FILL, FLUX_SCHNELL
+from mezzotint.families.keys.flux_keys import FLUX
+from mezzotint.families.sizes.flux_presets import FLUX_DEV, FLUX_FILL, FLUX_SCHNELL
 from mezzotint.models.flux import Flux, FluxParams
 
 # what each published config.json says beside diffusers' defaults

@@ -21,7 +21,7 @@ from mezzotint.adapters.base import attached
 from mezzotint.adapters.ip_adapter import ip_adapter, negative_rows
 from mezzotint.adapters.pictures import for_clip
 from mezzotint.families.base import Part
-from mezzotint.families.ip_adapter_keys import ip_adapter as keys_of
+from mezzotint.families.keys.ip_adapter_keys import ip_adapter as keys_of
 from mezzotint.models.ip_adapter import (
     IPAdapter,
     IPAdapterParams,

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from mezzotint.adapters.base import attached
 from mezzotint.adapters.lora import LoRAFile, lora
 from mezzotint.adapters.save import save_lora
-from mezzotint.families import flux_original, sd_original
 from mezzotint.families.base import Part
-from mezzotint.families.flux_keys import FLUX
-from mezzotint.families.flux_presets import FLUX_SCHNELL
-from mezzotint.families.sd_keys import UNET_POINTWISE
-from mezzotint.families.sd_presets import SD15_UNET
+from mezzotint.families.keys import flux_original, sd_original
+from mezzotint.families.keys.flux_keys import FLUX
+from mezzotint.families.keys.sd_keys import UNET_POINTWISE
+from mezzotint.families.sizes.flux_presets import FLUX_SCHNELL
+from mezzotint.families.sizes.sd_presets import SD15_UNET
 from mezzotint.models.flux import Flux
 from mezzotint.models.unet import UNet
 

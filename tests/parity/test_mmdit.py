@@ -10,9 +10,10 @@ from oracles import exact_norms, randomised, relative_error
 from torch import Tensor
 
 from mezzotint.errors import InputError
-from mezzotint.families import sd3_presets, sd_keys
-from mezzotint.families.sd3_keys import MMDIT
-from mezzotint.families.sd3_presets import SD3_MEDIUM, SD35_LARGE, SD35_MEDIUM
+from mezzotint.families.keys import sd_keys
+from mezzotint.families.keys.sd3_keys import MMDIT
+from mezzotint.families.sizes import sd3_presets
+from mezzotint.families.sizes.sd3_presets import SD3_MEDIUM, SD35_LARGE, SD35_MEDIUM
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.mmdit import MMDiT, MMDiTParams
 

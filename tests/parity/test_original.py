@@ -26,13 +26,20 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from mezzotint.checkpoints.keymap import Held, KeyMap
 from mezzotint.errors import InputError
-from mezzotint.families import flux_keys, flux_original, sd3_keys, sd_keys, taesd_keys
-from mezzotint.families.flux_presets import FLUX_DEV, FLUX_FILL, FLUX_SCHNELL
-from mezzotint.families.original import Params, places
-from mezzotint.families.sd3_original import mmdit
-from mezzotint.families.sd3_presets import SD3_MEDIUM, SD35_LARGE, SD35_MEDIUM
-from mezzotint.families.sd_original import OPEN_CLIP, OPEN_CLIP_2, autoencoder, unet
-from mezzotint.families.sd_presets import (
+from mezzotint.families.keys import (
+    flux_keys,
+    flux_original,
+    sd3_keys,
+    sd_keys,
+    taesd_keys,
+)
+from mezzotint.families.keys.original import Params, places
+from mezzotint.families.keys.sd3_original import mmdit
+from mezzotint.families.keys.sd_original import OPEN_CLIP, OPEN_CLIP_2, autoencoder, unet
+from mezzotint.families.keys.taesd_original import TAESD
+from mezzotint.families.sizes.flux_presets import FLUX_DEV, FLUX_FILL, FLUX_SCHNELL
+from mezzotint.families.sizes.sd3_presets import SD3_MEDIUM, SD35_LARGE, SD35_MEDIUM
+from mezzotint.families.sizes.sd_presets import (
     AUTOENCODER,
     SD15_UNET,
     SD21_UNET,
@@ -40,7 +47,6 @@ from mezzotint.families.sd_presets import (
     VIT_BIGG_TEXT,
     VIT_H_TEXT,
 )
-from mezzotint.families.taesd_original import TAESD
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.flux import Flux

@@ -32,8 +32,9 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 import mezzotint as mz
 from mezzotint.diffusion import SPACINGS
-from mezzotint.families import ip_adapter_keys, single_file
-from mezzotint.families.original import places
+from mezzotint.families.files import single_file
+from mezzotint.families.keys import ip_adapter_keys
+from mezzotint.families.keys.original import places
 from mezzotint.models.ip_adapter import IPAdapter, IPAdapterParams, cross_attentions
 from mezzotint.pipeline.pipeline import Pipeline
 

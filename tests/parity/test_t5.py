@@ -9,9 +9,9 @@ from oracles import exact_norms, randomised, relative_error
 from transformers.models.t5 import T5Config, T5EncoderModel
 from transformers.models.t5.modeling_t5 import T5Attention, T5LayerNorm
 
-from mezzotint.families.original import parts
-from mezzotint.families.sd3_presets import T5_XXL
-from mezzotint.families.t5_keys import LLAMA, T5
+from mezzotint.families.keys.original import parts
+from mezzotint.families.keys.t5_keys import LLAMA, T5
+from mezzotint.families.sizes.sd3_presets import T5_XXL
 from mezzotint.models.t5 import T5Encoder, T5Params, buckets
 
 SMALL = T5Params(

@@ -8,8 +8,8 @@ from diffusers import AutoencoderTiny
 from oracles import randomised, relative_error
 
 from mezzotint.errors import InputError
-from mezzotint.families.taesd_keys import TAESD as KEYS
-from mezzotint.families.taesd_presets import TAEF1, TAESD, TAESD3
+from mezzotint.families.keys.taesd_keys import TAESD as KEYS
+from mezzotint.families.sizes.taesd_presets import TAEF1, TAESD, TAESD3
 from mezzotint.models.tiny_autoencoder import TinyAutoencoder, TinyAutoencoderParams
 
 SMALL = replace(TAESD, width=16, blocks=(1, 2, 3))

@@ -10,10 +10,10 @@ from PIL import Image
 
 from mezzotint.diffusion import times
 from mezzotint.errors import InputError
-from mezzotint.families import flux_presets, sd_presets
 from mezzotint.families.base import Canvas
 from mezzotint.families.editing import inpainting, instructed
 from mezzotint.families.recognise import family_of
+from mezzotint.families.sizes import flux_presets, sd_presets
 from mezzotint.models.unet import UNet
 from mezzotint.pipeline.conditioning import tell
 from mezzotint.pipeline.guided import Asked, guided

@@ -16,10 +16,10 @@ from mezzotint.adapters.pictures import Picture, opened, resized
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.table import read_table
 from mezzotint.errors import InputError
-from mezzotint.families import sizes_by_shape
 from mezzotint.families.base import Part
-from mezzotint.families.controlnet_keys import PREFIX, keys_in
-from mezzotint.families.filled import filled
+from mezzotint.families.files.filled import filled
+from mezzotint.families.keys.controlnet_keys import PREFIX, keys_in
+from mezzotint.families.sizes import sizes_by_shape
 from mezzotint.models.controlnet import FACTOR, ControlNet
 
 

@@ -15,7 +15,7 @@ from mezzotint.adapters.base import Injected
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
-from mezzotint.families.strangers import READERS
+from mezzotint.families.keys.strangers import READERS
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.t5 import T5Encoder
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
-from mezzotint.families.strangers import WIDTHS
+from mezzotint.families.keys.strangers import WIDTHS
 from mezzotint.models.unet import UNet
 
 

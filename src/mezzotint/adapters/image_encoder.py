@@ -5,10 +5,10 @@ from pathlib import Path
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.table import read_table
 from mezzotint.errors import InputError
-from mezzotint.families import configs
-from mezzotint.families.filled import filled
-from mezzotint.families.sd_keys import CLIP_VISION
-from mezzotint.families.sizes_by_shape import Shapes, clip_vision
+from mezzotint.families.files.filled import filled
+from mezzotint.families.keys.sd_keys import CLIP_VISION
+from mezzotint.families.sizes import configs
+from mezzotint.families.sizes.sizes_by_shape import Shapes, clip_vision
 from mezzotint.models.clip import CLIPVision
 
 _OURS = ("vision_model.", "visual_projection.")  # beside them, a whole CLIP has its text tower

@@ -21,10 +21,10 @@ from mezzotint.adapters.image_encoder import image_encoder
 from mezzotint.adapters.pictures import Picture, for_clip, opened
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
-from mezzotint.families import sizes_by_shape
 from mezzotint.families.base import Part
-from mezzotint.families.filled import filled
-from mezzotint.families.ip_adapter_keys import keys_in
+from mezzotint.families.files.filled import filled
+from mezzotint.families.keys.ip_adapter_keys import keys_in
+from mezzotint.families.sizes import sizes_by_shape
 from mezzotint.models.clip import CLIPVision
 from mezzotint.models.ip_adapter import IPAdapter, cross_attentions
 from mezzotint.nn.attention import Attention, attend

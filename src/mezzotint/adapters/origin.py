@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from mezzotint.families.strangers import family_named
+from mezzotint.families.keys.strangers import family_named
 
 
 def made_for(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

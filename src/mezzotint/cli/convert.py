@@ -32,7 +32,7 @@ def convert(
     """Write a checkpoint as diffusers has it, as one file with the original names, or as GGUF."""
     from mezzotint.checkpoints.find import find
     from mezzotint.cli.progress import byte_bar
-    from mezzotint.families import convert as converter
+    from mezzotint.families.files import convert as converter
 
     with byte_bar() as tick:
         sources = [find(name) for name in source]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mezzotint.families.describe import Contents
+    from mezzotint.families.files.describe import Contents
 
 SHOWN = 3  # of tensors that nobody knows
 TRAINING = (  # what kohya's trainer writes that is worth telling; it writes seventy more
@@ -27,7 +27,7 @@ def checkpoint_facts(path: Path) -> list[str]:
     Raises:
         InputError: it is no file of tensors, or is damaged.
     """
-    from mezzotint.families.describe import describe
+    from mezzotint.families.files.describe import describe
 
     told = describe(path)
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]

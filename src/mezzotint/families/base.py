@@ -78,7 +78,7 @@ class Family:
 
     Attributes:
         name: what it is called in manifests and metadata.
-        release: how its original files are laid out, a name in ``families.original.RELEASES``.
+        release: how its original files are laid out, a name in ``families.keys.original.RELEASES``.
         process: how noise was mixed in when it was trained.
         prediction: what its network predicts.
         time_scale: the network is told the process's native time multiplied by this.

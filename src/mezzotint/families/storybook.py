@@ -19,8 +19,8 @@ from mezzotint.checkpoints.faults import refuse_any
 from mezzotint.checkpoints.folder import load_complete, open_folder, write_manifest
 from mezzotint.checkpoints.packed import save_packed
 from mezzotint.diffusion import Process
-from mezzotint.families import sd_keys
 from mezzotint.families.base import Family, Model, first_pooled
+from mezzotint.families.keys import sd_keys
 from mezzotint.families.text import Frame, Reads, TextEncoder, bare
 from mezzotint.files import whole_folder, write_whole
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams

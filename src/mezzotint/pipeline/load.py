@@ -12,8 +12,9 @@ from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.checkpoints.find import find, offered
 from mezzotint.checkpoints.folder import open_folder
 from mezzotint.errors import InputError, choose
-from mezzotint.families import diffusers_folder, single_file, storybook
+from mezzotint.families import storybook
 from mezzotint.families.base import Model
+from mezzotint.families.files import diffusers_folder, single_file
 from mezzotint.pipeline.pipeline import Pipeline
 
 EMBEDDED = {storybook.STORYBOOK.name: Path(weights.__path__[0])}

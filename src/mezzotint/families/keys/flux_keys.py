@@ -1,7 +1,7 @@
 """What diffusers calls the tensors of FLUX.1's transformer."""
 
 from mezzotint.checkpoints.keymap import KeyMap, under
-from mezzotint.families.sd3_keys import CONDITION_AND_OUTPUT, JOINT_BLOCK
+from mezzotint.families.keys.sd3_keys import CONDITION_AND_OUTPUT, JOINT_BLOCK
 
 _SINGLE_BLOCK = (
     ("norm.linear", "modulation.linear"),

@@ -12,18 +12,21 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mezzotint.errors import InputError
-from mezzotint.families import sizes_by_shape
-from mezzotint.families.flux_keys import FLUX
-from mezzotint.families.flux_presets import FLUX_DEV, FLUX_FILL, FLUX_SCHNELL
-from mezzotint.families.original import RELEASES, Params, Place, parts, places
-from mezzotint.families.sd3_keys import MMDIT
-from mezzotint.families.sd3_presets import (
+from mezzotint.families.keys.flux_keys import FLUX
+from mezzotint.families.keys.original import RELEASES, Params, Place, parts, places
+from mezzotint.families.keys.sd3_keys import MMDIT
+from mezzotint.families.keys.sd_keys import AUTOENCODER as AUTOENCODER_KEYS
+from mezzotint.families.keys.sd_keys import CLIP_TEXT, UNET, UNET_POINTWISE
+from mezzotint.families.keys.t5_keys import T5
+from mezzotint.families.keys.taesd_keys import TAESD as TAESD_KEYS
+from mezzotint.families.keys.taesd_original import TAESD as TAESD_ORIGINAL
+from mezzotint.families.sizes import sizes_by_shape
+from mezzotint.families.sizes.flux_presets import FLUX_DEV, FLUX_FILL, FLUX_SCHNELL
+from mezzotint.families.sizes.sd3_presets import (
     AUTOENCODER as AUTOENCODER_16,
 )
-from mezzotint.families.sd3_presets import SD3_MEDIUM, SD35_LARGE, SD35_MEDIUM, T5_XXL
-from mezzotint.families.sd_keys import AUTOENCODER as AUTOENCODER_KEYS
-from mezzotint.families.sd_keys import CLIP_TEXT, UNET, UNET_POINTWISE
-from mezzotint.families.sd_presets import (
+from mezzotint.families.sizes.sd3_presets import SD3_MEDIUM, SD35_LARGE, SD35_MEDIUM, T5_XXL
+from mezzotint.families.sizes.sd_presets import (
     AUTOENCODER,
     SD15_UNET,
     SD21_UNET,
@@ -32,11 +35,8 @@ from mezzotint.families.sd_presets import (
     VIT_H_TEXT,
     VIT_L_TEXT,
 )
-from mezzotint.families.sizes_by_shape import Shapes
-from mezzotint.families.t5_keys import T5
-from mezzotint.families.taesd_keys import TAESD as TAESD_KEYS
-from mezzotint.families.taesd_original import TAESD as TAESD_ORIGINAL
-from mezzotint.families.taesd_presets import TAESD, TAESD3
+from mezzotint.families.sizes.sizes_by_shape import Shapes
+from mezzotint.families.sizes.taesd_presets import TAESD, TAESD3
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.clip import CLIPText, CLIPTextParams
 from mezzotint.models.flux import Flux, FluxParams

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from mezzotint.checkpoints.keymap import Held, KeyMap, Pairs, Shape, under
 from mezzotint.errors import InputError
-from mezzotint.families.sd_keys import TRANSFORMER
+from mezzotint.families.keys.sd_keys import TRANSFORMER
 
 _RESIDUAL = (
     ("in_layers.0", "norm_in"),

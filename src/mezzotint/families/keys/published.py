@@ -1,7 +1,12 @@
 """What diffusers and transformers call the tensors of a network, by its sizes."""
 
 from mezzotint.checkpoints.keymap import KeyMap
-from mezzotint.families import flux_keys, sd3_keys, sd_keys, t5_keys
+from mezzotint.families.keys import (
+    flux_keys,
+    sd3_keys,
+    sd_keys,
+    t5_keys,
+)
 from mezzotint.models.autoencoder import AutoencoderParams
 from mezzotint.models.clip import CLIPTextParams
 from mezzotint.models.flux import FluxParams

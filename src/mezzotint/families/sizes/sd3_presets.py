@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mezzotint.families import sd_presets
+from mezzotint.families.sizes import sd_presets
 from mezzotint.models.mmdit import MMDiTParams
 from mezzotint.models.t5 import T5Params
 

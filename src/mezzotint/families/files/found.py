@@ -16,11 +16,11 @@ from mezzotint.checkpoints.scaled import unscaled
 from mezzotint.checkpoints.table import read_table
 from mezzotint.checkpoints.tensors import Stored, Tensors
 from mezzotint.errors import InputError
-from mezzotint.families import configs, sizes_by_shape
 from mezzotint.families.base import text_name
-from mezzotint.families.filled import filled
-from mezzotint.families.original import Place, parts
-from mezzotint.families.strangers import stranger
+from mezzotint.families.files.filled import filled
+from mezzotint.families.keys.original import Place, parts
+from mezzotint.families.keys.strangers import stranger
+from mezzotint.families.sizes import configs, sizes_by_shape
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.flux import Flux

@@ -7,9 +7,9 @@ import torch
 
 from mezzotint.checkpoints.tokenizers import TextTokenizer
 from mezzotint.families.base import Family, Model, text_name
-from mezzotint.families.found import Found
-from mezzotint.families.original import places
-from mezzotint.families.published import published
+from mezzotint.families.files.found import Found
+from mezzotint.families.keys.original import places
+from mezzotint.families.keys.published import published
 from mezzotint.families.text import Frame, Reads, TextEncoder
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText

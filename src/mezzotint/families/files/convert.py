@@ -24,13 +24,13 @@ from mezzotint.checkpoints.tensors import NAMES, Stored, Tensors, sizes
 from mezzotint.checkpoints.writer import write_tensors
 from mezzotint.diffusion import Prediction
 from mezzotint.errors import InputError, choose
-from mezzotint.families import diffusers_folder, single_file
 from mezzotint.families.base import Family
-from mezzotint.families.found import COMPONENTS, Found, in_file, in_folder
-from mezzotint.families.original import RELEASES, places
-from mezzotint.families.published import published
+from mezzotint.families.files import diffusers_folder, single_file
+from mezzotint.families.files.found import COMPONENTS, Found, in_file, in_folder
+from mezzotint.families.files.write_folder import SHARD, write_folder
+from mezzotint.families.keys.original import RELEASES, places
+from mezzotint.families.keys.published import published
 from mezzotint.families.recognise import family_of, recognise
-from mezzotint.families.write_folder import SHARD, write_folder
 from mezzotint.files import whole_folder
 from mezzotint.models.flux import FluxParams
 from mezzotint.models.unet import UNetParams

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from torch import nn
 
-from mezzotint.families.flux_presets import FLUX_DEV, FLUX_SCHNELL
-from mezzotint.families.sd3_presets import SD3_MEDIUM, SD35_LARGE, T5_XXL
-from mezzotint.families.taesd_presets import TAESD
+from mezzotint.families.sizes.flux_presets import FLUX_DEV, FLUX_SCHNELL
+from mezzotint.families.sizes.sd3_presets import SD3_MEDIUM, SD35_LARGE, T5_XXL
+from mezzotint.families.sizes.taesd_presets import TAESD
 from mezzotint.models.flux import Flux
 from mezzotint.models.mmdit import MMDiT
 from mezzotint.models.t5 import T5Encoder

@@ -8,9 +8,9 @@ from mezzotint.checkpoints.tokenizers import END, TextTokenizer, clip_tokenizer,
 from mezzotint.checkpoints.vocabularies import find_vocabulary
 from mezzotint.diffusion import Process
 from mezzotint.errors import InputError
-from mezzotint.families.assemble import built
 from mezzotint.families.base import Family, Model, text_name
-from mezzotint.families.found import Found, in_file
+from mezzotint.families.files.assemble import built
+from mezzotint.families.files.found import Found, in_file
 from mezzotint.families.recognise import recognise
 from mezzotint.models.clip import CLIPTextParams
 from mezzotint.models.t5 import T5Params

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from mezzotint.checkpoints.keymap import KeyMap
-from mezzotint.families import sd_keys, sd_presets
+from mezzotint.families.keys import sd_keys
+from mezzotint.families.sizes import sd_presets
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText, CLIPVision, CLIPVisionParams
 from mezzotint.models.unet import UNet

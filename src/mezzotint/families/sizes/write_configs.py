@@ -6,7 +6,7 @@ from typing import Any
 
 from mezzotint.errors import InputError
 from mezzotint.families.base import Family
-from mezzotint.families.original import Params
+from mezzotint.families.keys.original import Params
 from mezzotint.models.autoencoder import AutoencoderParams
 from mezzotint.models.clip import CLIPTextParams
 from mezzotint.models.flux import PATCH, FluxParams

@@ -17,12 +17,12 @@ from mezzotint.checkpoints.header import BITS
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.tensors import Stored, Tensors
 from mezzotint.errors import InputError
-from mezzotint.families import diffusers_folder, single_file
 from mezzotint.families.base import Family
-from mezzotint.families.found import COMPONENTS, Found, found, in_folder
-from mezzotint.families.original import Place, survey
+from mezzotint.families.files import diffusers_folder, single_file
+from mezzotint.families.files.found import COMPONENTS, Found, found, in_folder
+from mezzotint.families.keys.original import Place, survey
+from mezzotint.families.keys.strangers import READERS, stranger
 from mezzotint.families.recognise import family_of
-from mezzotint.families.strangers import READERS, stranger
 from mezzotint.models.flux import FluxParams
 from mezzotint.models.mmdit import MMDiTParams
 from mezzotint.models.t5 import T5Params

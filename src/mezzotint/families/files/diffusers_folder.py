@@ -8,11 +8,11 @@ from typing import Any, cast
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX, components
 from mezzotint.checkpoints.table import read_table
 from mezzotint.checkpoints.tokenizers import TextTokenizer, clip_tokenizer, t5_tokenizer
-from mezzotint.families.assemble import built
 from mezzotint.families.base import Family, Model
-from mezzotint.families.found import COMPONENTS, Found, in_folder
+from mezzotint.families.files.assemble import built
+from mezzotint.families.files.found import COMPONENTS, Found, in_folder
+from mezzotint.families.files.schedulers import scheduled
 from mezzotint.families.recognise import recognise
-from mezzotint.families.schedulers import scheduled
 from mezzotint.models.clip import CLIPTextParams
 
 

@@ -13,11 +13,11 @@ from mezzotint.checkpoints.write_tokenizers import (
 )
 from mezzotint.checkpoints.writer import write_tensors
 from mezzotint.families.base import Family
-from mezzotint.families.found import Found
+from mezzotint.families.files.found import Found
+from mezzotint.families.files.schedulers import scheduler_config
+from mezzotint.families.files.single_file import tokenizer, vocabulary
 from mezzotint.families.recognise import NetworkParams
-from mezzotint.families.schedulers import scheduler_config
-from mezzotint.families.single_file import tokenizer, vocabulary
-from mezzotint.families.write_configs import VERSION, component
+from mezzotint.families.sizes.write_configs import VERSION, component
 from mezzotint.models.clip import CLIPTextParams
 from mezzotint.models.mmdit import MMDiTParams
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mezzotint.checkpoints.keymap import KeyMap, Pairs, Shape
 from mezzotint.errors import InputError
-from mezzotint.families import sd_keys, sd_original
+from mezzotint.families.keys import sd_keys, sd_original
 
 PREFIX = "control_model."  # of the original's names; some files have none
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from mezzotint.checkpoints.faults import refuse_any
 from mezzotint.checkpoints.keymap import KeyMap, Shape
 from mezzotint.errors import choose
-from mezzotint.families import (
+from mezzotint.families.keys import (
     flux_keys,
     flux_original,
     sd3_keys,

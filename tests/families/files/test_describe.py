@@ -11,11 +11,11 @@ from safetensors.torch import save_file
 from mezzotint.checkpoints import reader
 from mezzotint.checkpoints.writer import write_tensors
 from mezzotint.errors import InputError
-from mezzotint.families import single_file
-from mezzotint.families.describe import describe
-from mezzotint.families.original import places
-from mezzotint.families.sd_presets import AUTOENCODER, SDXL_UNET, VIT_BIGG_TEXT, VIT_L_TEXT
-from mezzotint.families.strangers import stranger
+from mezzotint.families.files import single_file
+from mezzotint.families.files.describe import describe
+from mezzotint.families.keys.original import places
+from mezzotint.families.keys.strangers import stranger
+from mezzotint.families.sizes.sd_presets import AUTOENCODER, SDXL_UNET, VIT_BIGG_TEXT, VIT_L_TEXT
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.unet import UNet, UNetParams

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.tensors import sizes
 from mezzotint.errors import InputError
-from mezzotint.families.convert import DTYPES, convert
-from mezzotint.families.found import in_file
-from mezzotint.families.original import places
+from mezzotint.families.files.convert import DTYPES, convert
+from mezzotint.families.files.found import in_file
+from mezzotint.families.keys.original import places
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.clip import CLIPText, CLIPTextParams, TowerParams
 from mezzotint.models.flux import Flux, FluxParams

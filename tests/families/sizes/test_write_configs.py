@@ -5,12 +5,17 @@ from dataclasses import replace
 import pytest
 
 from mezzotint.errors import InputError
-from mezzotint.families import configs, flux_presets, sd3_presets, sd_presets
+from mezzotint.families.files.schedulers import scheduled, scheduler_config
 from mezzotint.families.flux import FLUX_DEV, FLUX_SCHNELL
-from mezzotint.families.schedulers import scheduled, scheduler_config
 from mezzotint.families.sd3 import SD3
+from mezzotint.families.sizes import (
+    configs,
+    flux_presets,
+    sd3_presets,
+    sd_presets,
+)
+from mezzotint.families.sizes.write_configs import autoencoder, clip_text, flux, mmdit, t5, unet
 from mezzotint.families.stable_diffusion import SD1, SD2, SDXL, SDXL_REFINER
-from mezzotint.families.write_configs import autoencoder, clip_text, flux, mmdit, t5, unet
 
 REFINER = replace(
     sd_presets.SDXL_UNET,

@@ -1,0 +1,1 @@
+"""Models out of files, and files out of models."""

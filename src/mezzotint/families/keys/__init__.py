@@ -1,0 +1,1 @@
+"""What published files call the tensors of each network: diffusers, and the original releases."""
