@@ -5,6 +5,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from mezzotint.cli import options
+from mezzotint.cli.drawing import draw, named
 from mezzotint.cli.output import check_picture, numbered, size_of
 from mezzotint.errors import InputError
 
@@ -14,9 +16,7 @@ def edit(
     prompt: Annotated[
         str, Argument(help="What the result shows; for InstructPix2Pix, what to do to the picture.")
     ],
-    out: Annotated[
-        Path, Option("--out", "-o", help="The PNG to write; -n 3 writes NAME-1.png to NAME-3.png.")
-    ] = Path("mezzotint.png"),
+    out: options.Out = Path("mezzotint.png"),
     overwrite: Annotated[
         bool, Option("--overwrite", help="Write over IN or the mask, if they are named by -o.")
     ] = False,
@@ -24,46 +24,34 @@ def edit(
         str | None,
         Option(help="A checkpoint made for editing: inpainting, InstructPix2Pix or FLUX.1 Fill."),
     ] = None,
-    part: Annotated[
-        list[str] | None,
-        Option(help="A further file, with an autoencoder or a text encoder; may be repeated."),
-    ] = None,
+    part: options.Part = None,
+    lora: options.LoRA = None,
+    prompts: options.Prompts = None,
     mask: Annotated[
         Path | None, Option(help="A picture of IN's size, white where to paint anew.")
     ] = None,
     strength: Annotated[
         float, Option(help="Share of the steps taken; less than 1 begins with the picture.")
     ] = 1.0,
-    negative: Annotated[str, Option(help="What the picture should not show.")] = "",
-    steps: Annotated[
-        int | None, Option(help="Denoising steps.", show_default="the model's")
-    ] = None,
-    cfg: Annotated[
-        float | None, Option(help="Guidance scale; 1 is none.", show_default="the model's")
-    ] = None,
+    negative: options.Negative = "",
+    steps: options.Steps = None,
+    cfg: options.Cfg = None,
     image_cfg: Annotated[
         float | None,
         Option(help="How much InstructPix2Pix keeps to the picture.", show_default="1.5"),
     ] = None,
-    guidance: Annotated[
-        float | None, Option(help="Guidance that FLUX.1 is told.", show_default="the model's")
-    ] = None,
-    seed: Annotated[
-        int | None, Option(help="Same seed, same picture; -1 is random.", show_default="random")
-    ] = None,
+    guidance: options.Guidance = None,
+    seed: options.Seed = None,
     size: Annotated[
         str | None, Option(metavar="WxH", help="Pixels.", show_default="the picture's")
     ] = None,
-    count: Annotated[int, Option("-n", help="How many pictures: seeds SEED, SEED+1, …")] = 1,
-    sampler: Annotated[
-        str | None,
-        Option(help="dpmpp_2m, euler, ddim, … (docs/samplers.md)", show_default="the model's"),
-    ] = None,
-    spacing: Annotated[
-        str | None,
-        Option(help="Time grid: karras, linspace, trailing, …", show_default="the model's"),
-    ] = None,
-    dtype: Annotated[str, Option(help="What networks compute in: fp32, bf16 or fp16.")] = "fp32",
+    count: options.Count = 1,
+    sampler: options.Sampler = None,
+    spacing: options.Spacing = None,
+    dialect: options.Dialect = "mezzotint",
+    clip_skip: options.ClipSkip = None,
+    noise: options.Noise = "mezzotint",
+    dtype: options.DType = "fp32",
 ) -> None:
     """Change the picture IN as PROMPT says."""
     width, height = size_of(size) if size is not None else (None, None)
@@ -72,12 +60,10 @@ def edit(
         check_picture(path)
         if not overwrite and path.resolve() in [each.resolve() for each in (image, mask) if each]:
             raise InputError(f"{path} would be written over: name another -o, or say --overwrite")
+    texts = named(prompts or [])
 
     import mezzotint as mz
     from mezzotint.adapters.pictures import opened
-    from mezzotint.cli.progress import step_bar
-    from mezzotint.files import write_whole
-    from mezzotint.pipeline.metadata import png
 
     picture = opened(image)
     painted = None if mask is None else opened(mask)
@@ -98,8 +84,9 @@ def edit(
         batch=count,
         sampler=sampler,
         spacing=spacing,
+        dialect=dialect,
+        noise=noise,
+        clip_skip=clip_skip,
+        prompts=texts,
     )
-    *_, last = step_bar(stream)
-    for path, made in zip(paths, last.output().images, strict=True):
-        write_whole(path, png(made))
-        print(path)
+    draw(pipe, stream, lora or [], paths)

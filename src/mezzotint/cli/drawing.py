@@ -1,0 +1,53 @@
+"""From a stream of steps to PNG files, for the verbs that draw."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mezzotint.errors import InputError
+
+if TYPE_CHECKING:
+    from mezzotint.adapters.lora import LoRAFile
+    from mezzotint.pipeline.pipeline import Pipeline, Step
+
+
+def draw(
+    pipe: "Pipeline", stream: Iterator["Step"], loras: Sequence[str], to: Sequence[Path]
+) -> None:
+    """Draw with LoRAs, given as NAME or NAME:SCALE, and write the pictures."""
+    from mezzotint.cli.progress import step_bar
+    from mezzotint.files import write_whole
+    from mezzotint.pipeline.metadata import png
+
+    with pipe.attached(*map(_lora, loras)):
+        *_, last = step_bar(stream)
+    for path, image in zip(to, last.output().images, strict=True):
+        write_whole(path, png(image))
+        print(path)
+
+
+def named(texts: Sequence[str]) -> dict[str, str]:
+    """Read NAME=TEXT.
+
+    Raises:
+        InputError: one is something else.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, prompt = text.partition("=")
+        if not equals:
+            raise InputError(f"--prompt {text!r}: write NAME=TEXT, such as text_2='in oils'")
+        found[name.strip()] = prompt
+    return found
+
+
+def _lora(text: str) -> "LoRAFile":
+    from mezzotint.adapters.lora import lora
+    from mezzotint.checkpoints.find import find
+
+    name, _, scale = text.rpartition(":")
+    try:
+        number = float(scale) if name else 1.0
+    except ValueError:  # the colon is one of the path's
+        name, number = text, 1.0
+    return lora(find(name or text, "lora"), number)

@@ -1,0 +1,55 @@
+"""The options that verbs which draw have in common."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+_MODELS = "the model's"
+
+Out = Annotated[
+    Path, Option("--out", "-o", help="The PNG to write; -n 3 writes NAME-1.png to NAME-3.png.")
+]
+Count = Annotated[int, Option("-n", help="How many pictures: seeds SEED, SEED+1, …")]
+Negative = Annotated[str, Option(help="What the picture should not show.")]
+Part = Annotated[
+    list[str] | None,
+    Option(help="A further file, with an autoencoder or a text encoder; may be repeated."),
+]
+LoRA = Annotated[
+    list[str] | None,
+    Option(help="A LoRA's file or name, and its scale: style or style:0.8; may be repeated."),
+]
+Prompts = Annotated[
+    list[str] | None,
+    Option(
+        "--prompt",
+        metavar="NAME=TEXT",
+        help="What one text encoder reads instead: text_2='in oils'; may be repeated.",
+    ),
+]
+Steps = Annotated[int | None, Option(help="Denoising steps.", show_default=_MODELS)]
+Cfg = Annotated[float | None, Option(help="Guidance scale; 1 is none.", show_default=_MODELS)]
+Guidance = Annotated[
+    float | None,
+    Option(help="Guidance that FLUX.1 and LCMs are told.", show_default=_MODELS),
+]
+Seed = Annotated[
+    int | None, Option(help="Same seed, same picture; -1 is random.", show_default="random")
+]
+Sampler = Annotated[
+    str | None, Option(help="dpmpp_2m, euler, ddim, … (docs/samplers.md)", show_default=_MODELS)
+]
+Spacing = Annotated[
+    str | None, Option(help="Time grid: karras, linspace, trailing, …", show_default=_MODELS)
+]
+Dialect = Annotated[
+    str, Option(help="Prompt language: mezzotint, a1111, comfyui, or diffusers, without any.")
+]
+ClipSkip = Annotated[
+    int | None, Option(help="CLIP's layer from the end: 1 is the last.", show_default=_MODELS)
+]
+Noise = Annotated[
+    str, Option(help="Whose noise the seed stands for: mezzotint, diffusers, a1111, comfyui.")
+]
+DType = Annotated[str, Option(help="What networks compute in: fp32, bf16 or fp16.")]
