@@ -1,6 +1,7 @@
 """`mezzotint edit`: pictures in and out, and none lost."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,7 @@ def run(tmp_path, monkeypatch, capsys):
         made = [Image.new("RGB", (8, 8), "red")] * options["batch"]
         yield SimpleNamespace(total=1, output=lambda: SimpleNamespace(images=made))
 
-    pipe = SimpleNamespace(stream_edit=stream_edit)
+    pipe = SimpleNamespace(stream_edit=stream_edit, attached=lambda *_: nullcontext())
     monkeypatch.setattr(mz, "load", lambda *files, dtype=None: pipe, raising=False)
 
     def run(*words: str):
