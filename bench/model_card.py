@@ -104,7 +104,11 @@ def curves(runs: dict[str, _Run], path: Path) -> None:
 
 def card(pipe: mz.Pipeline, runs: dict[str, _Run], machine: str) -> str:
     model = pipe.model
-    parts = {"U-Net": model.network, "autoencoder": model.autoencoder, "text tower": model.text}
+    parts = {
+        "U-Net": model.network,
+        "autoencoder": model.autoencoder,
+        "text tower": model.encoders[0].network,
+    }
     sizes = [
         f"| {name} | {sum(p.numel() for p in part.parameters()) / 1e6:.1f} M |"
         for name, part in parts.items()
@@ -171,9 +175,8 @@ two such trainings give the same bits.
 
 **One run is not what its recipe gives**: the autoencoder was trained on windows alone for 7,000
 steps, until the rate was 0, and only then was the recipe's last quarter, on whole pictures, put
-into the recipe and run. The denoiser above it is its recipe's from the first step to the last; the
-text tower in it learns along with the U-Net, because CLIP's, trained so shortly, tells objects
-apart by little but their colour.
+into the recipe and run. The text tower in the model is not CLIP's, which gives the vocabulary
+alone: it learned along with the U-Net.
 
 ## What it draws
 
@@ -188,8 +191,11 @@ Every prompt with the seeds {seeds}, none left out:
 - **Anything outside its world.** It knows the objects, places, hours, weathers and styles that
   [world.md](world.md) lists, and their synonyms. A word it has not met is spelled in bytes and
   ignored or misread. There are no people, no letters, no photographs.
-- **Counting and crowded scenes.** It saw one to three objects. Two are often right; with three, or
-  with attributes on each, it merges or drops some.
+- **Two things at once.** One object is nearly always the one that was asked for. With two, places
+  and colours are right and shapes often are not, and one may lend the other its colour; three are
+  guesswork, though it saw such scenes.
+- **Variety.** Seeds differ in position and sky more than in the object, which is one drawing in the
+  art that it learned from.
 - **Fine detail.** The autoencoder keeps 1,024 numbers of a picture's 49,152; thin lines and small
   faces are soft.
 - **Sizes far from 128 × 128.** It was trained on that size alone; at others it repeats or cuts off.
