@@ -1,5 +1,6 @@
 """Group normalisation and SiLU, the pair in front of the convolutions of these networks."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,4 +15,5 @@ class NormSiLU(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise over each group of channels, scale, shift, and apply SiLU."""
-        return F.silu(super().forward(input))
+        # in place where nobody looks back: at 512 × 512 that spares a quarter of a gigabyte
+        return F.silu(super().forward(input), inplace=not torch.is_grad_enabled())

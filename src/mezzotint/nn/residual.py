@@ -30,7 +30,9 @@ class ResidualBlock(nn.Module):
         h = self.conv_in(self.norm_in(x))
         if self.time is not None:
             h = h + self.time(time)[:, :, None, None]
-        return self.skip(x) + self.conv_out(self.norm_out(h))
+        h = self.norm_out(h)  # each step lets go of the one before
+        h = self.conv_out(h)
+        return self.skip(x) + h
 
 
 class Downsample(nn.Module):

@@ -27,6 +27,11 @@ def filled(
     """
     with unfilled():
         network = make()
-    ours = keys.to_ours(tensors, network.state_dict(), source)
-    network.load_state_dict(ours, assign=True)
-    return network.requires_grad_(False).eval()
+    modules = dict(network.named_modules())
+    # all of them, and of their shapes: ``to_ours`` has seen to that
+    for name, tensor in keys.to_ours(tensors, network.state_dict(), source).items():
+        home, _, leaf = name.rpartition(".")
+        learned = isinstance(getattr(modules[home], leaf), nn.Parameter)
+        filling = nn.Parameter(tensor, requires_grad=False) if learned else tensor
+        setattr(modules[home], leaf, filling)
+    return network.eval()
