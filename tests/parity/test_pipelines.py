@@ -190,8 +190,12 @@ def test_a_single_file_draws_what_the_folder_draws(saved, tmp_path, monkeypatch,
         "CLIP": folder / "tokenizer",
         "T5": folder / ("tokenizer_3" if "sd3" in family else "tokenizer_2"),
     }
-    monkeypatch.setattr(single_file, "find_vocabulary", lambda kind, places: words[kind])
-    again = mz.load(file)
+    asked: list[Path] = []
+    monkeypatch.setattr(
+        single_file, "find_vocabulary", lambda kind, places: asked.extend(places) or words[kind]
+    )
+    again = mz.load(file, words["CLIP"])
+    assert asked[:2] == [words["CLIP"], tmp_path]
     assert again.model.family.name == model.family.name
     # no file tells the sampler, and 2.x does not tell what it predicts
     told = {"sampler": "euler", "spacing": "trailing"}

@@ -58,7 +58,7 @@ def find_vocabulary(kind: Kind, places: Sequence[Path]) -> Path:
     asked = ", ".join(map(str, places)) or "no folder"
     raise InputError(
         f"no {kind} vocabulary in {asked} or the Hugging Face cache, and a single-file checkpoint "
-        f"has none: give the tokenizer folder of any diffusers model with one, or put the "
+        f"has none: give the tokenizer folder of any diffusers model after it, or put the "
         f"checkpoint into ComfyUI's, Forge's or A1111's models folder"
     )
 

@@ -14,7 +14,9 @@ Count = Annotated[int, Option("-n", help="How many pictures: seeds SEED, SEED+1,
 Negative = Annotated[str, Option(help="What the picture should not show.")]
 Part = Annotated[
     list[str] | None,
-    Option(help="A further file, with an autoencoder or a text encoder; may be repeated."),
+    Option(
+        help="A further file, with an autoencoder or a text encoder, or a folder with a vocabulary; may be repeated."
+    ),
 ]
 LoRA = Annotated[
     list[str] | None,

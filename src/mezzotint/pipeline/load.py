@@ -37,7 +37,7 @@ def load(
             ``MEZZOTINT_MODELS``, an id on the Hugging Face hub, or the name of an embedded model;
             "storybook" by default.
         parts: further files of weights, with the networks that ``source`` lacks, or others instead
-            of its own: an autoencoder, text encoders.
+            of its own: an autoencoder, text encoders; or a folder with a vocabulary.
         dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
         device: such as "cpu" or "cuda"; a GPU by default where there is one.
         engine: how networks are executed: "eager", which "auto" is as well for now.

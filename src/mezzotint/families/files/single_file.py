@@ -28,16 +28,18 @@ def load(files: Sequence[Path]) -> Model:
     """The model whose networks are in ``files``, in the dtype that they are stored in, mapped.
 
     A network in a later file takes the place of one in an earlier: so a checkpoint gets another
-    autoencoder. The vocabularies are looked for around the files; see ``find_vocabulary``.
+    autoencoder. The vocabularies are looked for in the folders among ``files``, and then around the
+    files; see ``find_vocabulary``.
 
     Raises:
         InputError: a file is not a checkpoint, a network is missing, or none is of our families.
     """
-    found = gathered(files)
+    found = gathered([file for file in files if not file.is_dir()])
     texts = [found[name] for name in found if name.startswith("text")]
     network = found["network"]
     family = recognise(network.params, [text.params for text in texts], str(files[0]))
-    folders = [file.parent for file in files]
+    folders = [file for file in files if file.is_dir()]
+    folders += [file.parent for file in files if not file.is_dir()]
     return built(as_told(family, network), found, [tokenizer(text, folders) for text in texts])
 
 
