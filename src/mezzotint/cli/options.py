@@ -15,7 +15,8 @@ Negative = Annotated[str, Option(help="What the picture should not show.")]
 Part = Annotated[
     list[str] | None,
     Option(
-        help="A further file, with an autoencoder or a text encoder, or a folder with a vocabulary; may be repeated."
+        help="A further file, with an autoencoder or a text encoder, or a tokenizer's folder; "
+        "may be repeated."
     ),
 ]
 LoRA = Annotated[
