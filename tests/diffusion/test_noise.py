@@ -12,6 +12,7 @@ from mezzotint.diffusion.noise import (
     comfyui,
     seeded,
     source,
+    weaker,
 )
 from mezzotint.diffusion.philox import normal
 from mezzotint.errors import InputError
@@ -132,3 +133,20 @@ def test_noise_that_cannot_be_had_is_refused():
     for refuse in (lambda: source("a1111x", 1), lambda: check("comfy", "euler")):
         with pytest.raises(InputError, match="did you mean"):
             refuse()
+
+
+@pytest.mark.parametrize(
+    ("name", "sampler", "spacing", "expected"),
+    [
+        ("mezzotint", "euler", "trailing", False),
+        ("comfyui", "euler", "trailing", False),
+        ("a1111", "dpmpp_2m", "karras", True),
+        ("a1111+31337", "euler", "leading", True),
+        ("a1111_cpu", "ddim", "leading", False),
+        ("diffusers", "euler", "leading", False),
+        ("diffusers", "euler", "trailing", True),
+        ("diffusers", "dpmpp_2m", "karras", False),
+    ],
+)
+def test_whose_first_noise_is_weaker(name: str, sampler: str, spacing: str, expected: bool):
+    assert weaker(name, sampler, spacing) is expected

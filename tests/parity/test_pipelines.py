@@ -367,3 +367,16 @@ def test_each_encoder_may_read_a_prompt_of_its_own(saved, family: str, asked, to
     assert psnr(theirs, ours(mine, **SIZE)) < PSNR
     with pytest.raises(mz.InputError, match=r"unknown text encoder of .*text_4"):
         mine.generate(PROMPT, prompts={"text_4": "a fox"})
+
+
+@pytest.mark.parametrize("sampler", ["euler", "heun"])
+def test_diffusers_first_noise_is_weaker_but_for_leading(saved, sampler: str):
+    pipe, mine = saved("sdxl")
+    kind, _, _ = DIFFUSION[sampler]
+    before = pipe.scheduler
+    pipe.scheduler = kind.from_config(before.config, timestep_spacing="trailing")
+    theirs = draw(pipe, **SIZE)
+    pipe.scheduler = before
+    told = {"sampler": sampler, "spacing": "trailing"}
+    assert psnr(theirs, ours(mine, **SIZE, **told, noise="diffusers")) >= PSNR
+    assert psnr(theirs, ours(mine, **SIZE, **told)) < PSNR

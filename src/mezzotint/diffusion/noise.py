@@ -135,6 +135,8 @@ NOISES: dict[str, Callable[[int, int, int], Noise]] = {
 }
 """name → (seed, place, batch) → what image ``place`` of a batch draws, for an x of (1, …)."""
 
+# diffusers' schedulers whose samples are x/α
+_EXPLODING = "euler", "euler_ancestral", "heun", "lms", "dpm2", "dpm2_ancestral"
 _ALONE = "mezzotint", "a1111", "a1111_cpu"
 _ENSD = re.compile(r"a1111\+(\d{1,10})")
 _BROWNIAN = "its noise is a Brownian tree (torchsde's), which is not drawn here"
@@ -174,6 +176,19 @@ def check(name: str, sampler: str) -> None:
     choose("noise", kind, NOISES)
     if why := _UNLIKE.get(kind, {}).get(sampler):
         raise InputError(f"noise {name!r} cannot be had for {sampler!r}: {why}; use 'mezzotint'")
+
+
+def weaker(name: str, sampler: str, spacing: str) -> bool:
+    """Whether a tool's first x is σ·noise, rather than as wide as x_t is for x₀ of unit width.
+
+    The latter is what the process says, √(α² + σ²). The samplers that A1111 took from k-diffusion
+    begin with less, by 0.2% for Stable Diffusion, and so do diffusers' forms of them, but for
+    "leading" spacing.
+    """
+    kind = _kind(name)
+    if kind == "diffusers":
+        return sampler in _EXPLODING and spacing != "leading"
+    return kind in ("a1111", "a1111_cpu") and sampler not in ("ddim", "pndm", "unipc")
 
 
 def _kind(name: str) -> str:

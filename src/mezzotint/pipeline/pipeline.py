@@ -21,7 +21,7 @@ from mezzotint import __version__
 from mezzotint.adapters.base import Adapter, Injected, attached
 from mezzotint.adapters.pictures import Picture, opened
 from mezzotint.diffusion import Denoiser, samplers, times
-from mezzotint.diffusion.noise import alone, source
+from mezzotint.diffusion.noise import alone, source, weaker
 from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model
 from mezzotint.pipeline.attaching import asked_for, known_words
@@ -250,14 +250,17 @@ class Pipeline:
     ) -> Iterator[samplers.Step]:
         """The sampler's steps for one image, from ``start`` with noise, or from noise alone.
 
-        That is as wide as x_t is for x₀ of unit width.
+        That is as wide as x_t is for x₀ of unit width, or as ``noise.weaker`` tells.
         """
         model, process = self.model, self.model.family.process
         size = request.height // model.factor, request.width // model.factor
         rng = source(request.noise, *alone(request.noise, request.seed, k, request.batch))
         noise = rng(torch.empty(1, model.latent_channels, *size, device=model.device))
         alpha, sigma = process.alpha(grid[0]), process.sigma(grid[0])
-        x = torch.hypot(alpha, sigma) * noise if start is None else alpha * start + sigma * noise
+        whole = torch.hypot(alpha, sigma)
+        if weaker(request.noise, request.sampler, request.spacing):
+            whole = sigma
+        x = whole * noise if start is None else alpha * start + sigma * noise
         return samplers.SAMPLERS[request.sampler](denoise, x, grid, process, rng)
 
     def _decode(self, latents: Tensor) -> list[Image.Image]:

@@ -198,7 +198,7 @@ def _told(written: Written) -> list[str]:
         misses += _begun(written)
     if fields.get("RNG") == "CPU" and fields.get("ENSD", "0") != "0":
         misses.append(f"ENSD: {fields['ENSD']} with noise from the CPU")
-    if _labels(written)[0] not in _WHOLE_NOISE and fields.get(_SGM) != "True":
-        misses.append("its first noise: weaker there, by 0.2% for most models")
+    if _labels(written)[0] not in _WHOLE_NOISE and fields.get(_SGM) == "True":
+        misses.append("its first noise: stronger there, by 0.2% for most models")
     rest = [name for name in fields if name not in _READ and not _SECOND.match(name)]
     return misses + [f"{name}: {fields[name]}" for name in rest if fields[name] != _USUAL.get(name)]
