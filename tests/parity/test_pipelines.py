@@ -12,6 +12,7 @@ import pytest
 import references
 import torch
 from diffusers import (
+    AutoencoderTiny,
     ControlNetModel,
     DDIMScheduler,
     DiffusionPipeline,
@@ -380,3 +381,21 @@ def test_diffusers_first_noise_is_weaker_but_for_leading(saved, sampler: str):
     told = {"sampler": sampler, "spacing": "trailing"}
     assert psnr(theirs, ours(mine, **SIZE, **told, noise="diffusers")) >= PSNR
     assert psnr(theirs, ours(mine, **SIZE, **told)) < PSNR
+
+
+@pytest.mark.parametrize("family", ["sd1", "flux-dev"])
+def test_a_tiny_autoencoder_decodes_instead(saved, tmp_path, monkeypatch, family: str):
+    pipe, mine = saved(family)
+    channels = mine.model.latent_channels
+    torch.manual_seed(0)
+    tiny = randomised(AutoencoderTiny(latent_channels=channels))
+    monkeypatch.setattr(pipe, "vae", tiny)
+    pipe.save_pretrained(tmp_path / "model")
+    theirs = draw(pipe, **SIZE)
+    assert psnr(theirs, ours(mine, **SIZE)) < 40
+    quick = mz.load(tmp_path / "model")
+    assert psnr(theirs, ours(quick, **SIZE)) >= PSNR
+    image = 2 * torch.rand(1, 3, 64, 96) - 1
+    with torch.no_grad():
+        latents = tiny.encode(image).latents
+        torch.testing.assert_close(quick.model.encode_images(image), latents, rtol=1e-4, atol=1e-5)

@@ -10,6 +10,7 @@ from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.diffusion import Prediction, Process
 from mezzotint.families.text import Encoded, Reads, TextEncoder
 from mezzotint.models.autoencoder import Autoencoder
+from mezzotint.models.tiny_autoencoder import TinyAutoencoder
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Model:
 
     family: Family
     network: nn.Module
-    autoencoder: Autoencoder
+    autoencoder: Autoencoder | TinyAutoencoder
     encoders: tuple[TextEncoder, ...]
     latent_mean: Tensor
     latent_std: Tensor
@@ -226,7 +227,8 @@ class Model:
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Latents (b, c, h, w) of zero mean and unit variance of images (b, 3, H, W) in [−1, 1]."""
-        mean, _ = self.autoencoder.encode(images.to(self.dtype))
+        encoded = self.autoencoder.encode(images.to(self.dtype))
+        mean = encoded if isinstance(encoded, Tensor) else encoded[0]  # and its variance
         return (mean.float() - self.latent_mean) / self.latent_std
 
     def decode_latents(self, latents: Tensor) -> Tensor:

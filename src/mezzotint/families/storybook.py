@@ -184,12 +184,13 @@ def save(model: Model, path: Path) -> None:
     """Write ``model`` to a new folder, its weights packed to 8 bits."""
     network, encoder = cast("UNet", model.network), model.encoders[0]
     text = cast("CLIPText", encoder.network)
-    sizes = Sizes(model.family.size, model.autoencoder.params, text.params, network.params)
+    autoencoder = cast("Autoencoder", model.autoencoder)
+    sizes = Sizes(model.family.size, autoencoder.params, text.params, network.params)
     with whole_folder(path) as folder:
         _save(folder / NETWORK, network)
         _save(folder / TEXT, text)
         scale = {LATENT_MEAN: model.latent_mean.flatten(), LATENT_STD: model.latent_std.flatten()}
-        _save(folder / AUTOENCODER, model.autoencoder, scale)
+        _save(folder / AUTOENCODER, autoencoder, scale)
         write_whole(folder / TOKENIZER, encoder.tokenizer.to_str().encode())
         write_whole(folder / SIZES_FILE, json.dumps(asdict(sizes), indent=2).encode() + b"\n")
         write_manifest(folder, STORYBOOK.name)

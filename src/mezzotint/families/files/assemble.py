@@ -14,6 +14,7 @@ from mezzotint.families.text import Frame, Reads, TextEncoder
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.t5 import T5Encoder
+from mezzotint.models.tiny_autoencoder import TinyAutoencoder
 
 
 def built(family: Family, found: Mapping[str, Found], tokenizers: Sequence[TextTokenizer]) -> Model:
@@ -28,12 +29,13 @@ def built(family: Family, found: Mapping[str, Found], tokenizers: Sequence[TextT
         InputError: a network's tensors are missing, unexpected or mis-shaped.
     """
     modules = {name: each.filled() for name, each in found.items()}
-    params = {name: each.params for name, each in found.items()}
+    named = {n: each.params for n, each in found.items() if each.place.kind != "tiny_autoencoder"}
     texts = [cast("CLIPText | T5Encoder", modules[text_name(k)]) for k in range(len(tokenizers))]
-    autoencoder = cast("Autoencoder", modules["autoencoder"])
-    moments = family.latent_mean, family.latent_std
+    autoencoder = cast("Autoencoder | TinyAutoencoder", modules["autoencoder"])
+    tiny = isinstance(autoencoder, TinyAutoencoder)  # its latents are the denoiser's own
+    moments = (0.0, 1.0) if tiny else (family.latent_mean, family.latent_std)
     mean, std = (torch.full((1, autoencoder.params.latent_channels, 1, 1), m) for m in moments)
-    originals = places(family.release, params)
+    originals = places(family.release, named)
     return Model(
         family=family,
         network=modules["network"],
@@ -41,7 +43,7 @@ def built(family: Family, found: Mapping[str, Found], tokenizers: Sequence[TextT
         encoders=tuple(map(_encoder, texts, tokenizers, family.reads)),
         latent_mean=mean,
         latent_std=std,
-        maps={name: (published(each), originals[name].keys) for name, each in params.items()},
+        maps={name: (published(each), originals[name].keys) for name, each in named.items()},
         digest="",
     )
 

@@ -134,6 +134,9 @@ def _whole(
     first = sources[0]
     from_folder = (first / MODEL_INDEX).is_file()
     found = in_folder(first) if from_folder else single_file.gathered(sources)
+    if found["autoencoder"].place.kind != "autoencoder":
+        file = found["autoencoder"].file
+        raise InputError(f"{file} is a tiny autoencoder, no model's own: give the full one")
     network, texts = found["network"], [found[name] for name in found if name.startswith("text")]
     family = recognise(network.params, [text.params for text in texts], str(first))
     if from_folder:

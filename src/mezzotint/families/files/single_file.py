@@ -57,9 +57,6 @@ def gathered(files: Sequence[Path]) -> dict[str, Found]:
     for name, kind in (("network", "U-Net or transformer"), ("autoencoder", "autoencoder (VAE)")):
         if name not in found:
             raise _lacking(kind, files[0], [*found.values(), *texts.values()])
-    if found["autoencoder"].place.kind != "autoencoder":
-        file = found["autoencoder"].file
-        raise InputError(f"{file} is {ALONE['tiny_autoencoder']}: give the full autoencoder")
     ordered = sorted(texts.values(), key=_rank)
     return found | {text_name(k): text for k, text in enumerate(ordered)}
 
