@@ -210,6 +210,22 @@ def test_the_output_is_checked_before_the_model_is_loaded(run: Run, monkeypatch)
         run("generate", FOX)
 
 
+def test_what_of_a_lora_is_in_use_is_said(run: Run, monkeypatch, tmp_path):
+    layer = "lora_unet_down_0_blocks_0_attention_blocks_0_attend_self_query"
+    halves = {"lora_down": np.ones((2, 32), np.float32), "lora_up": np.ones((32, 2), np.float32)}
+    tensors = {f"{layer}.{half}.weight": tensor for half, tensor in halves.items()}
+    lost = {key.replace("query", "nothing"): tensor for key, tensor in tensors.items()}
+    (tmp_path / "loras").mkdir()
+    save_file(tensors | lost, tmp_path / "loras" / "style.safetensors")
+    monkeypatch.setenv("MEZZOTINT_MODELS", str(tmp_path))
+    told = "style.safetensors: 1 layers matched, 1 unmatched (lora_unet_down_0"
+    for words in (["a fox", "--lora", "style:0.5"], ["a fox <lora:style:0.5>"]):
+        ran = run("generate", *words, "-o", "fox.png")
+        assert ran.status == 0
+        assert told in ran.err
+    assert told not in run("generate", "a fox", "-o", "fox.png").err
+
+
 def test_what_a_prompt_loses_is_said_in_one_line(run: Run):
     ran = run("generate", "snow " * 10_000, "-o", "snow.png")
     assert (ran.status, ran.out) == (0, "snow.png\n")

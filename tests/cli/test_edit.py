@@ -25,7 +25,7 @@ def run(tmp_path, monkeypatch, capsys):
         made = [Image.new("RGB", (8, 8), "red")] * options["batch"]
         yield SimpleNamespace(total=1, output=lambda: SimpleNamespace(images=made))
 
-    pipe = SimpleNamespace(stream_edit=stream_edit, attached=lambda *_: nullcontext())
+    pipe = SimpleNamespace(stream_edit=stream_edit, attached=lambda *_: nullcontext(), injected=[])
     monkeypatch.setattr(mz, "load", lambda *files, dtype=None: pipe, raising=False)
 
     def run(*words: str):

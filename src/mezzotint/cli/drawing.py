@@ -1,6 +1,8 @@
 """From a stream of steps to PNG files, for the verbs that draw."""
 
+import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +16,20 @@ if TYPE_CHECKING:
 def draw(
     pipe: "Pipeline", stream: Iterator["Step"], loras: Sequence[str], to: Sequence[Path]
 ) -> None:
-    """Draw with LoRAs, given as NAME or NAME:SCALE, and write the pictures."""
+    """Draw with LoRAs, given as NAME or NAME:SCALE, and write the pictures.
+
+    What of each adapter's file found its place is told beside the progress.
+    """
     from mezzotint.cli.progress import step_bar
     from mezzotint.files import write_whole
     from mezzotint.pipeline.metadata import png
 
     with pipe.attached(*map(_lora, loras)):
-        *_, last = step_bar(stream)
+        first = next(stream)  # by now those that the prompt names are attached as well
+        for each in pipe.injected:
+            if each.report:
+                print(each.report, file=sys.stderr)
+        *_, last = step_bar(chain([first], stream))
     for path, image in zip(to, last.output().images, strict=True):
         write_whole(path, png(image))
         print(path)
