@@ -1,5 +1,7 @@
 """A folder belongs to the recipe of the run that was begun there, and to none before."""
 
+import json
+
 import pytest
 
 from mezzotint.errors import InputError
@@ -34,3 +36,17 @@ def test_what_a_denoiser_stands_on_is_looked_for_before_data_is_drawn(begin, tmp
     with pytest.raises(InputError, match=r"autoencoder has no export.*train that recipe"):
         begin("denoiser", None, tmp_path / "denoiser")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_from_before_a_field_was_there_goes_on(begin, pictures, tiny_run, tmp_path):
+    folder = tmp_path / "run"
+    begin("autoencoder", pictures, folder, **tiny_run)
+    file = folder / "recipe.json"
+    recipe = json.loads(file.read_text())
+    del recipe["task"]["params"]["groups"]
+    file.write_text(json.dumps(recipe))
+    begin("autoencoder", pictures, folder, **tiny_run)
+    recipe["task"]["params"]["blocks"] += 1
+    file.write_text(json.dumps(recipe))
+    with pytest.raises(InputError, match=r"was begun with task\.params\.blocks"):
+        begin("autoencoder", pictures, folder, **tiny_run)

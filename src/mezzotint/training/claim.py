@@ -59,12 +59,15 @@ def _refuse_another(file: Path, recipe: dict[str, Any]) -> None:
 
 
 def _differences(name: str, was: Any, now: Any) -> list[tuple[str, Any, Any]]:
-    """The fields, by dotted name, that two recipes do not share."""
+    """The fields, by dotted name, that two recipes do not share.
+
+    One that the old recipe was written before the package had is no difference.
+    """
     if not (isinstance(was, dict) and isinstance(now, dict)):
         return [] if was == now else [(name, was, now)]
     old, new = cast("dict[str, Any]", was), cast("dict[str, Any]", now)
     return [
         difference
-        for key in sorted(old.keys() | new.keys())
+        for key in sorted(old)
         for difference in _differences(f"{name}.{key}".lstrip("."), old.get(key), new.get(key))
     ]
