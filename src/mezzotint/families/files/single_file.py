@@ -11,6 +11,7 @@ from mezzotint.errors import InputError
 from mezzotint.families.base import Family, Model, text_name
 from mezzotint.families.files.assemble import built
 from mezzotint.families.files.found import Found, in_file
+from mezzotint.families.files.predicts import predicts_v
 from mezzotint.families.recognise import recognise
 from mezzotint.models.clip import CLIPTextParams
 from mezzotint.models.t5 import T5Params
@@ -40,7 +41,12 @@ def load(files: Sequence[Path]) -> Model:
     family = recognise(network.params, [text.params for text in texts], str(files[0]))
     folders = [file for file in files if file.is_dir()]
     folders += [file.parent for file in files if not file.is_dir()]
-    return built(as_told(family, network), found, [tokenizer(text, folders) for text in texts])
+    family = as_told(family, network)
+    model = built(family, found, [tokenizer(text, folders) for text in texts])
+    silent = family.release == "sd2" and family.prediction == "eps"
+    if silent and family.beside is None and predicts_v(model.network):
+        return replace(model, family=replace(family, prediction="v"))
+    return model
 
 
 def gathered(files: Sequence[Path]) -> dict[str, Found]:
