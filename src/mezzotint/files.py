@@ -15,12 +15,21 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         InputError: the folder is missing or not writable.
     """
+    with whole_file(path) as part:
+        part.write_bytes(data)
+
+
+@contextmanager
+def whole_file(path: Path) -> Generator[Path]:
+    """Give a name to write to, whose file becomes ``path`` when the block ends without an error.
+
+    Raises:
+        InputError: the folder is missing or not writable.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield part
+        _sync(part)
         part.replace(path)
         _sync(path.parent)
     except OSError as error:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from mezzotint.checkpoints.gguf_file import ORIGINAL_SHAPE, gguf_package
 from mezzotint.checkpoints.tensors import sizes
-from mezzotint.checkpoints.writer import whole_file
 from mezzotint.errors import InputError, choose
+from mezzotint.files import whole_file
 
 PREFIX = "model.diffusion_model."
 ARCHITECTURES = {"sd1": True, "sdxl": True, "sd3": False, "flux": False}  # may rows be changed?

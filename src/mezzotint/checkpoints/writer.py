@@ -5,9 +5,7 @@ No file holds the whole model in memory a second time: each tensor is asked for,
 
 import json
 import math
-import os
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +14,7 @@ from torch import Tensor
 
 from mezzotint.checkpoints.tensors import NAMES, sizes
 from mezzotint.errors import InputError
-from mezzotint.files import write_whole
+from mezzotint.files import whole_file, write_whole
 
 Sizes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
@@ -58,26 +56,6 @@ def write_tensors(
     path_of_index = path.with_name(f"{path.name}.index.json")
     write_whole(path_of_index, json.dumps(index, indent=2).encode() + b"\n")
     return path_of_index
-
-
-@contextmanager
-def whole_file(path: Path) -> Generator[Path]:
-    """Give a name to write to, whose file becomes ``path`` when the block ends without an error.
-
-    Raises:
-        InputError: the folder is missing or not writable.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def _bytes(size: tuple[torch.dtype, tuple[int, ...]]) -> int:

@@ -1,7 +1,8 @@
 """Text encoders: what a model reads a prompt with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from tokenizers import Tokenizer
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from mezzotint.models.clip import CLIPText
 from mezzotint.models.t5 import T5Encoder
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,15 @@ class Frame:
         """Tokens of a window."""
         return self.length + (self.begin is not None) + 1
 
+    def around(self, tokens: Sequence[T], made: Callable[[int], T]) -> list[T]:
+        """One window of tokens, what is added ``made`` of its id; what is too long is cut."""
+        begin = [] if self.begin is None else [made(self.begin)]
+        window = [*begin, *tokens[: self.length], made(self.end)]
+        return window + [made(self.pad)] * (self.whole - len(window))
+
     def ids(self, tokens: Sequence[int]) -> list[int]:
-        """One window of token ids; what is too long is cut."""
-        begin = [] if self.begin is None else [self.begin]
-        ids = [*begin, *tokens[: self.length], self.end]
-        return ids + [self.pad] * (self.whole - len(ids))
+        """One window of token ids."""
+        return self.around(tokens, int)
 
 
 @dataclass(frozen=True)

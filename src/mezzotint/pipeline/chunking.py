@@ -38,10 +38,7 @@ Window: TypeAlias = tuple[Token, ...]
 
 def window(frame: Frame, tokens: Sequence[Token]) -> Window:
     """Frame the first ``frame.length`` tokens; what is added weighs 1."""
-    kept = tokens[: frame.length]
-    begin = () if frame.begin is None else (Token(frame.begin),)
-    padding = (Token(frame.pad),) * (frame.length - len(kept))
-    return (*begin, *kept, Token(frame.end), *padding)
+    return tuple(frame.around(tokens, Token))
 
 
 def segments(

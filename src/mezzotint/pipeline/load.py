@@ -68,8 +68,8 @@ def _model(files: Sequence[Path]) -> Model:
 def _part(name: str) -> Path:
     """A file of an autoencoder or a text encoder, wherever the user keeps such."""
     for kind in ("vae", "text encoder"):
-        if name in offered(kind):
-            return offered(kind)[name]
+        if path := offered(kind).get(name):
+            return path
     return find(name)
 
 

@@ -257,10 +257,12 @@ class Pipeline:
         rng = source(request.noise, *alone(request.noise, request.seed, k, request.batch))
         noise = rng(torch.empty(1, model.latent_channels, *size, device=model.device))
         alpha, sigma = process.alpha(grid[0]), process.sigma(grid[0])
-        whole = torch.hypot(alpha, sigma)
-        if weaker(request.noise, request.sampler, request.spacing):
-            whole = sigma
-        x = whole * noise if start is None else alpha * start + sigma * noise
+        if start is not None:
+            x = alpha * start + sigma * noise
+        elif weaker(request.noise, request.sampler, request.spacing):
+            x = sigma * noise
+        else:
+            x = torch.hypot(alpha, sigma) * noise
         return samplers.SAMPLERS[request.sampler](denoise, x, grid, process, rng)
 
     def _decode(self, latents: Tensor) -> list[Image.Image]:
