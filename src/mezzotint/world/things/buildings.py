@@ -1,0 +1,40 @@
+"""Buildings, and what stands in streets and parks."""
+
+from mezzotint.world.scene import COLOURS
+from mezzotint.world.things.kind import Kind
+
+BUILDINGS = (
+    Kind("castle", synonyms=("fairytale castle", "palace")),
+    Kind("japanese castle", synonyms=("pagoda",)),
+    Kind("house", synonyms=("home",), colours=COLOURS),
+    Kind("cottage", synonyms=("country house",), art="house-with-garden"),
+    Kind("row of houses", art="houses", plural="rows of houses"),
+    Kind("hut", synonyms=("cabin",)),
+    Kind("ruined house", synonyms=("derelict house", "haunted house"), art="derelict-house"),
+    Kind("tent", colours=COLOURS),
+    Kind("circus tent"),
+    Kind("skyscraper", synonyms=("office building", "tower block"), art="office-building"),
+    Kind("hotel"),
+    Kind("hospital"),
+    Kind("school", synonyms=("schoolhouse",)),
+    Kind("factory"),
+    Kind("church", synonyms=("chapel",)),
+    Kind("mosque"),
+    Kind("synagogue"),
+    Kind("hindu temple"),
+    Kind("temple", synonyms=("museum",), art="classical-building"),
+    Kind("torii gate", synonyms=("shinto shrine",), art="shinto-shrine"),
+    Kind("stadium", synonyms=("arena",)),
+    Kind("iron tower", synonyms=("eiffel tower", "radio tower"), art="tokyo-tower"),
+    Kind("statue of liberty"),
+    Kind("stone head", synonyms=("moai", "easter island head"), art="moai"),
+    Kind("fountain"),
+    Kind("ferris wheel"),
+    Kind("roller coaster"),
+    Kind("carousel horse", synonyms=("merry-go-round horse",)),
+    Kind("slide", synonyms=("playground slide",), art="playground-slide"),
+    Kind("crane", synonyms=("building crane",), art="building-construction"),
+    Kind("gas pump", synonyms=("petrol pump",), art="fuel-pump"),
+    Kind("brick wall", art="brick"),
+    Kind("tombstone", synonyms=("gravestone", "headstone"), art="headstone"),
+)
