@@ -8,10 +8,11 @@ from PIL import Image
 
 from mezzotint.errors import InputError
 from mezzotint.families.storybook import SIZES
+from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.training.data import pictures as pictures_module
 from mezzotint.training.data import scenes as scenes_module
 from mezzotint.training.data.folder import folder_pictures
-from mezzotint.training.data.latents import picture_latents
+from mezzotint.training.data.latents import picture_latents, scene_latents
 from mezzotint.training.data.pictures import PictureSet, finish, missing_shards, write_shard
 from mezzotint.training.data.scenes import HELD_OUT_SEEDS, SceneSet, held_out, scene_pictures
 from mezzotint.training.data.tokens import caption_tokens
@@ -168,6 +169,65 @@ class Now:
         future: Future = Future()
         future.set_result(work(*args))
         return future
+
+
+@pytest.fixture
+def grey_scenes(small_shards, monkeypatch):
+    """Scenes without the world: shard k is grey of tone k; gives what was drawn."""
+    drawn: list[int] = []
+
+    def draw(folder, scenes, shard):
+        drawn.append(shard)
+        first, last = shard * 8, min((shard + 1) * 8, scenes.count)
+        rows = np.full((last - first, 16, 16, 3), 40 * shard, np.uint8)
+        write_shard(folder, shard, rows, [[str(k)] for k in range(first, last)])
+
+    monkeypatch.setattr(scenes_module, "_draw_shard", draw)
+    monkeypatch.setattr(scenes_module, "_fetch_art", quiet)
+    monkeypatch.setattr(scenes_module, "ProcessPoolExecutor", Now)
+    return drawn
+
+
+def test_latents_of_scenes_are_those_of_their_pictures(tmp_path, grey_scenes):
+    torch.manual_seed(0)
+    autoencoder = Autoencoder(SIZES.autoencoder).eval()
+    scenes = SceneSet(16, 20, 10, 1, 0)
+    kept = scene_pictures(tmp_path / "kept", scenes, quiet)
+    wanted = picture_latents(kept, autoencoder, ALONE, quiet)
+    made, latents = scene_latents(tmp_path / "let go", scenes, autoencoder, ALONE, quiet)
+    every = np.arange(20)
+    assert np.array_equal(latents.latents(every), wanted.latents(every))
+    assert (made.count, made.single, made.captions[19]) == (20, 10, ["19"])
+    assert not list((tmp_path / "let go").rglob("0000?.npy"))
+    before = len(grey_scenes)
+    scene_latents(tmp_path / "let go", scenes, autoencoder, ALONE, quiet)
+    assert len(grey_scenes) == before
+    torch.manual_seed(1)
+    _, others = scene_latents(
+        tmp_path / "let go", scenes, Autoencoder(SIZES.autoencoder), ALONE, quiet
+    )
+    assert len(grey_scenes) == before + 3
+    assert not np.array_equal(others.latents(every), wanted.latents(every))
+
+
+def test_encoding_scenes_goes_on_where_it_stopped(tmp_path, grey_scenes):
+    autoencoder = Autoencoder(SIZES.autoencoder)
+    scenes = SceneSet(16, 40, 10, 1, 0)
+
+    def stop(*words):
+        if words[1] >= 16:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scene_latents(tmp_path, scenes, autoencoder, ALONE, stop)
+    folder = tmp_path / f"{scenes.folder_name}-latents"
+    there = {int(file.stem[-5:]) for file in folder.glob("latents-*")}
+    assert len(there) == 2
+    assert not (folder / "set.json").exists()
+    grey_scenes.clear()
+    _, latents = scene_latents(tmp_path, scenes, autoencoder, ALONE, quiet)
+    assert sorted(grey_scenes) == sorted(set(range(5)) - there)
+    assert latents.latents(np.arange(40)).shape == (40, 4, 2, 2)
 
 
 def test_scenes_are_drawn_once_and_go_on_where_they_stopped(tmp_path, small_shards, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mezzotint.errors import InputError
-from mezzotint.training.data.pictures import SHARD, Pictures, PictureSet, finish, write_shard
+from mezzotint.training.data.pictures import SHARD, Pictures, PictureSet, finish, made, write_shard
 
 KINDS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 HELD_OUT_SHARE = 0.1  # at most
@@ -81,10 +81,7 @@ def _split(count: int, held_out: int) -> tuple[list[int], list[int]]:
 
 
 def _write(home: Path, size: int, pictures: list[Pictures], captions: list[list[str]]) -> None:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {home}: {error.strerror}") from error
+    made(home)
     for shard, first in enumerate(range(0, len(pictures), SHARD)):
         part = slice(first, first + SHARD)
         write_shard(home, shard, np.stack(pictures[part]), captions[part])

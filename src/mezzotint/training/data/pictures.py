@@ -42,12 +42,14 @@ class PictureSet:
         self.count: int = self.about["count"]
         # the first ``single`` pictures show one object each: what a curriculum begins with
         self.single: int = self.about["single"]
-        self._shards = [
-            np.load(folder / f"{shard:05d}.npy", mmap_mode="r") for shard in shards(self.count)
-        ]
 
     def __len__(self) -> int:
         return self.count
+
+    @cached_property
+    def _shards(self) -> list[Pictures]:
+        # opened at first use: where only latents are kept there are none
+        return [pictures_of(self.folder, shard) for shard in shards(self.count)]
 
     def pictures(self, indices: NDArray[np.int64]) -> Pictures:
         """The pictures with these numbers, ``(n, size, size, 3)``."""
@@ -100,6 +102,29 @@ def write_shard(folder: Path, shard: int, pictures: Pictures, captions: list[lis
     np.save(buffer, pictures)
     write_whole(folder / f"{shard:05d}.npy", buffer.getvalue())
     write_whole(folder / f"{shard:05d}.json", json.dumps(captions, ensure_ascii=False).encode())
+
+
+def pictures_of(folder: Path, shard: int) -> Pictures:
+    """The pictures of one shard, memory-mapped."""
+    return np.load(folder / f"{shard:05d}.npy", mmap_mode="r")
+
+
+def drop_pictures(folder: Path, shard: int) -> None:
+    """Remove the pictures of one shard, and leave its captions."""
+    (folder / f"{shard:05d}.npy").unlink(missing_ok=True)
+
+
+def made(folder: Path) -> Path:
+    """The folder, made if it is not there.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from error
+    return folder
 
 
 def missing_shards(folder: Path, count: int) -> list[int]:

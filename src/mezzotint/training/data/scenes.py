@@ -4,19 +4,20 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from mezzotint.errors import InputError
 from mezzotint.training.data.pictures import (
     SHARD,
     PictureSet,
     finish,
+    made,
     missing_shards,
     shards,
     write_shard,
@@ -75,26 +76,48 @@ def scene_pictures(
     folder = parent / scenes.folder_name
     if (folder / "set.json").exists():
         return PictureSet(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
-    todo = missing_shards(folder, scenes.count)
+    todo = missing_shards(made(folder), scenes.count)
     there = len(shards(scenes.count)) - len(todo)
+    for done, _ in enumerate(drawn(folder, scenes, todo, os.cpu_count() or 1), there + 1):
+        progress("scenes drawn", min(scenes.count, done * SHARD), scenes.count)
+    return finish(folder, asdict(scenes))
+
+
+def drawn(folder: Path, scenes: SceneSet, todo: list[int], workers: int) -> Generator[int]:
+    """Draw shards into ``folder`` and yield the number of each as soon as it is there.
+
+    Args:
+        folder: the set's.
+        scenes: which scenes.
+        todo: the shards to draw.
+        workers: processes; no more than two shards for each are drawn ahead of who takes them.
+
+    Raises:
+        InputError: the world's art is missing.
+    """
+    if not todo:
+        return
     _fetch_art()
-    workers = min(os.cpu_count() or 1, max(1, len(todo)))
     # spawned, not forked: torch's threads do not survive a fork
     context = multiprocessing.get_context("spawn")
+    workers = min(workers, len(todo))
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c) as pool:
         try:
-            jobs = [pool.submit(_draw_shard, folder, scenes, shard) for shard in todo]
-            for done, job in enumerate(as_completed(jobs), there + 1):
-                job.result()
-                progress("scenes drawn", min(scenes.count, done * SHARD), scenes.count)
+            rest = iter(todo)
+            jobs = {
+                pool.submit(_draw_shard, folder, scenes, shard): shard
+                for shard in islice(rest, 2 * workers)
+            }
+            while jobs:
+                ready, _ = wait(jobs, return_when=FIRST_COMPLETED)
+                for job in ready:
+                    job.result()
+                    yield jobs.pop(job)
+                    for shard in islice(rest, 1):
+                        jobs[pool.submit(_draw_shard, folder, scenes, shard)] = shard
         except BaseException:
             pool.shutdown(cancel_futures=True)  # or it would draw all the rest before it stops
             raise
-    return finish(folder, asdict(scenes))
 
 
 def _leave_ctrl_c() -> None:

@@ -1,0 +1,249 @@
+"""Scenes for the judge, with what stands where in each; no generator is trained on them.
+
+Contents are drawn here and not by the world's own sampler, for the judge has to know every
+combination, and those above all that are kept back from generators.
+"""
+
+import io
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from hashlib import blake2b
+from itertools import repeat
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mezzotint.files import write_whole
+from mezzotint.training.data.pictures import (
+    SHARD,
+    Pictures,
+    PictureSet,
+    finish,
+    made,
+    missing_shards,
+    shards,
+    write_shard,
+)
+from mezzotint.world.compose import Item, compose
+from mezzotint.world.layout import Box, box, hat_spot
+from mezzotint.world.render import render
+from mezzotint.world.scene import (
+    COLOURS,
+    HOURLESS,
+    HOURS,
+    MOST,
+    OUTDOORS,
+    PLACES,
+    SEASONAL,
+    SEASONS,
+    SIZES,
+    STYLES,
+    VERSION,
+    WEATHERS,
+    Colour,
+    Relation,
+    Scene,
+)
+from mezzotint.world.sprites import main_colour
+from mezzotint.world.things import CORE, HATS, KINDS
+
+FIRST_SEED, HELD_OUT_SEED = 2_000_000_000, 2_900_000_000
+DRAWN, SIZE = 256, 128  # pixels along a side: drawn as large as those it will judge, and shrunk
+ROWS = 2 * MOST  # objects of a picture: every drawing may wear a hat
+UNASKED = -100  # the answer to a question that the place does not allow
+NAMES = (*CORE, *(hat for hat in HATS if hat not in CORE))
+"""The names that the judge of the embedded model knows."""
+
+T = TypeVar("T")
+Rng = np.random.Generator
+FORMS: dict[Relation | None, float] = {None: 0.5, "beside": 0.25, "above": 0.09, "on": 0.08}
+EMPTY, HATTED, COLOURED, PLAIN_STYLE = 0.05, 0.3, 0.7, 0.4
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Pictures and what they show.
+
+    Attributes:
+        pictures: 128 pixels along a side.
+        objects: (n, 8, 6) float32: number of the kind, −1 where there is none; number of the
+            colour; left, top, right and bottom as fractions of the side.
+        answers: (n, 5) int64: numbers of place, hour, season, weather, style; −100 where the
+            place does not show it.
+    """
+
+    pictures: PictureSet
+    objects: NDArray[np.float32]
+    answers: NDArray[np.int64]
+
+
+def judge_scene(seed: int, names: Sequence[str] = NAMES) -> Scene:
+    """A scene of any contents: every place, style and combination of these names is as likely."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    relation = _relation(rng)
+    place = _pick(rng, PLACES)
+    hour = "day" if place in HOURLESS else _pick(rng, HOURS)
+    return compose(
+        seed,
+        _items(rng, relation, names),
+        relation=relation,
+        place=place,
+        background=_pick(rng, COLOURS) if place == "plain" else None,
+        season=_pick(rng, SEASONS) if place in SEASONAL else "summer",
+        hour=hour,
+        weather=_pick(rng, WEATHERS) if place in OUTDOORS else "clear",
+        style=STYLES[0] if rng.random() < PLAIN_STYLE else _pick(rng, STYLES[1:]),
+    )
+
+
+def described(
+    scene: Scene, names: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The labels of a scene: rows (8, 6) of objects and answers (5,), as ``Judged`` has them."""
+    rows = np.full((ROWS, 6), -1, np.float32)
+    for row, (name, colour, where) in zip(rows, _drawings(scene), strict=False):
+        row[:] = (names.index(name), colour, *where)
+    asked = (
+        PLACES.index(scene.place),
+        UNASKED if scene.place in HOURLESS else HOURS.index(scene.hour),
+        SEASONS.index(scene.season) if scene.place in SEASONAL else UNASKED,
+        WEATHERS.index(scene.weather) if scene.place in OUTDOORS else UNASKED,
+        STYLES.index(scene.style),
+    )
+    return rows, np.array(asked, np.int64)
+
+
+def judged_scenes(
+    parent: Path,
+    count: int,
+    first_seed: int,
+    names: tuple[str, ...],
+    progress: Callable[[str, int, int], None],
+) -> Judged:
+    """Draw a set of scenes into a folder of ``parent`` if it is not there yet, and open it.
+
+    Raises:
+        InputError: the world's art is missing, or the folder is not writable.
+    """
+    told = json.dumps([VERSION, count, first_seed, names])
+    folder = parent / f"judged-{count}-{blake2b(told.encode(), digest_size=4).hexdigest()}"
+    if not (folder / "set.json").exists():
+        _draw(made(folder), count, first_seed, names, progress)
+    labels = [np.load(_label_file(folder, shard)) for shard in shards(count)]
+    return Judged(
+        PictureSet(folder),
+        np.concatenate([part["objects"] for part in labels]),
+        np.concatenate([part["answers"] for part in labels]),
+    )
+
+
+def shrunk(pictures: Pictures) -> Pictures:
+    """Pictures (..., 256, 256, 3) at half the size, by the mean of each 2 × 2 pixels."""
+    blocks = pictures.reshape(*pictures.shape[:-3], SIZE, 2, SIZE, 2, 3)
+    return blocks.mean(axis=(-4, -2)).round().astype(np.uint8)
+
+
+def _draw(
+    folder: Path,
+    count: int,
+    first_seed: int,
+    names: tuple[str, ...],
+    progress: Callable[[str, int, int], None],
+) -> None:
+    render(judge_scene(0, names), 32)  # fetches the art, once
+    todo = missing_shards(folder, count)
+    draw = partial(_draw_shard, folder, count, first_seed, names)
+    workers = min(os.cpu_count() or 1, max(1, len(todo)))
+    # spawned, not forked: torch's threads do not survive a fork
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            for done, _ in enumerate(pool.map(draw, todo), len(shards(count)) - len(todo) + 1):
+                progress("scenes drawn for the judge", min(count, done * SHARD), count)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # or it would draw all the rest before it stops
+            raise
+    finish(folder, {"size": SIZE, "count": count, "single": 0, "names": names})
+
+
+def _draw_shard(
+    folder: Path, count: int, first_seed: int, names: tuple[str, ...], shard: int
+) -> None:
+    seeds = range(first_seed + shard * SHARD, first_seed + min((shard + 1) * SHARD, count))
+    scenes = [judge_scene(seed, names) for seed in seeds]
+    objects, answers = map(np.stack, zip(*map(described, scenes, repeat(names)), strict=True))
+    buffer = io.BytesIO()
+    np.savez(buffer, objects=objects, answers=answers)
+    write_whole(_label_file(folder, shard), buffer.getvalue())
+    pictures = np.stack([shrunk(render(scene, DRAWN)) for scene in scenes])
+    write_shard(folder, shard, pictures, [[] for _ in scenes])
+
+
+def _label_file(folder: Path, shard: int) -> Path:
+    return folder / f"{shard:05d}-labels.npz"
+
+
+def _drawings(scene: Scene) -> list[tuple[str, int, Box]]:
+    """Name, number of the colour and box of every drawing, and of the hats on them."""
+    own = len(COLOURS)
+    found: list[tuple[str, int, Box]] = []
+    for thing in scene.things:
+        colour = thing.colour or own_colour(thing.name)
+        for spot in thing.spots:
+            number = COLOURS.index(colour) if colour else own
+            found.append((thing.name, number, box(thing.name, spot)))
+            if thing.hat:
+                hat = own_colour(thing.hat)
+                where = box(thing.hat, hat_spot(thing, spot))
+                found.append((thing.hat, COLOURS.index(hat) if hat else own, where))
+    return found
+
+
+@cache
+def own_colour(name: str) -> Colour | None:
+    """The colour that an object has of its own, where its art dyed so looks the same.
+
+    An apple is red before anybody makes it so: nobody could tell the two apart.
+    """
+    own, colours = main_colour(name, None), KINDS[name].colours
+    if len(colours) < 2:
+        return None
+    away = [float(np.abs(main_colour(name, colour) - own).sum()) for colour in colours]
+    return colours[int(np.argmin(away))] if min(away) < 0.2 * float(np.median(away)) else None
+
+
+def _relation(rng: Rng) -> Relation | None:
+    odds = np.cumsum(list(FORMS.values()))
+    return [*FORMS, "in front"][int(np.searchsorted(odds, rng.random(), "right"))]
+
+
+def _items(rng: Rng, relation: Relation | None, names: Sequence[str]) -> list[Item]:
+    if relation is None:
+        return [] if rng.random() < EMPTY else [_item(rng, _pick(rng, names), alone=True)]
+    count = 3 if relation == "beside" and rng.random() < 0.3 else 2
+    chosen = [names[k] for k in rng.choice(len(names), count, replace=False)]
+    if relation == "on":
+        chosen[1] = _pick(rng, [name for name in names if KINDS[name].top])
+    return [_item(rng, name) for name in chosen]
+
+
+def _item(rng: Rng, name: str, alone: bool = False) -> Item:
+    kind = KINDS[name]
+    many = alone and kind.countable and rng.random() < 0.5
+    return Item(
+        name,
+        size=_pick(rng, SIZES),
+        colour=_pick(rng, kind.colours) if kind.colours and rng.random() < COLOURED else None,
+        hat=_pick(rng, HATS) if kind.head and rng.random() < HATTED else None,
+        count=int(rng.integers(2, MOST + 1)) if many else 1,
+    )
+
+
+def _pick(rng: Rng, options: Sequence[T]) -> T:
+    return options[int(rng.integers(len(options)))]
