@@ -11,8 +11,8 @@ from mezzotint.errors import InputError
 
 Picture = Image.Image | str | Path
 
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # red, green, blue of what CLIPs were trained on
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # red, green, blue of what CLIPs were trained on
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def opened(picture: Picture) -> Image.Image:
@@ -47,7 +47,7 @@ def for_clip(picture: Image.Image, size: int) -> Tensor:
     left, top = (width - size) // 2, (height - size) // 2
     whole = picture.resize((width, height), Image.Resampling.BICUBIC)
     image = _pixels(whole.crop((left, top, left + size, top + size)))
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (_CLIP_MEAN, _CLIP_STD))
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (CLIP_MEAN, CLIP_STD))
     return (image - mean) / std
 
 
