@@ -9,7 +9,6 @@ import tarfile
 import tempfile
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,39 +109,48 @@ def icons(tarball: bytes, wanted: set[str]) -> dict[str, str]:
 def atlas() -> dict[tuple[str, str], NDArray[np.uint8]]:
     """Every sprite by ``(look, name)``: ``(h, w, 4)`` uint8, straight alpha, trimmed to the art.
 
-    The longer side is about CELL pixels. The first call draws them all (seconds) and keeps them
-    in the cache folder.
+    The longer side is about CELL pixels. The first call draws them all (a minute) and keeps them
+    in the cache folder; later ones map the file into memory, which processes then share.
+
+    Raises:
+        InputError: the art cannot be had, or the kept file is damaged.
     """
-    path = cache_folder() / f"atlas-{VERSION}-{CELL}-{_fingerprint()}.npz"
+    path = cache_folder() / f"atlas-{VERSION}-{CELL}-{_fingerprint()}.npy"
+    keys = [(look, name) for look in LOOKS for name in KINDS]
     if not path.exists():
         write_whole(path, _packed(_draw()))
     try:
-        with np.load(path, allow_pickle=False) as file:
-            cells, boxes = file["cells"], file["boxes"]
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        sprites = _unpacked(np.load(path, mmap_mode="r", allow_pickle=False), len(keys))
+    except (OSError, ValueError) as error:
         raise InputError(f"the atlas {path} is damaged: delete it") from error
-    keys = [(look, name) for look in LOOKS for name in KINDS]
-    return {
-        key: cell[top:bottom, left:right]
-        for key, cell, (left, top, right, bottom) in zip(keys, cells, boxes, strict=True)
-    }
+    return dict(zip(keys, sprites, strict=True))
 
 
 def _fingerprint() -> str:
-    names = "\n".join(f"{kind.name}={kind.icon}" for kind in KINDS.values())
+    names = "\n".join((SHA512, *LOOKS, *(f"{kind.name}={kind.icon}" for kind in KINDS.values())))
     return hashlib.sha256(names.encode()).hexdigest()[:12]
 
 
-def _packed(cells: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    boxes = [Image.fromarray(cell[..., 3]).getbbox() for cell in cells]
+def _packed(sprites: list[NDArray[np.uint8]]) -> bytes:
+    """A ``.npy`` file of one row of bytes: every sprite's height and width, then their pixels."""
+    sizes = np.array([sprite.shape[:2] for sprite in sprites], "<i4")
     buffer = io.BytesIO()
-    np.savez(buffer, cells=cells, boxes=np.array(boxes, np.int32))
+    np.save(buffer, np.concatenate([sizes.view(np.uint8).ravel(), *(s.ravel() for s in sprites)]))
     return buffer.getvalue()
 
 
-def _draw() -> NDArray[np.uint8]:
+def _unpacked(packed: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
+    sizes = packed[: 8 * count].view("<i4").reshape(count, 2).astype(np.int64)
+    ends = 8 * count + np.cumsum(4 * sizes.prod(axis=1))
+    if packed.dtype != np.uint8 or (sizes < 1).any() or ends[-1] != packed.size:
+        raise ValueError("its sizes do not add up")
+    pixels = np.split(packed[8 * count :], ends[:-1] - 8 * count)
+    return [
+        flat.reshape(height, width, 4) for flat, (height, width) in zip(pixels, sizes, strict=True)
+    ]
+
+
+def _draw() -> list[NDArray[np.uint8]]:
     try:
         import resvg_py
     except ImportError as error:
@@ -153,9 +161,9 @@ def _draw() -> NDArray[np.uint8]:
 
     paths = [f"package/icons/{look}/{kind.icon}.svg" for look in LOOKS for kind in KINDS.values()]
     texts = icons(fetch(), set(paths))
-    cells = np.zeros((len(paths), CELL, CELL, 4), np.uint8)
-    for cell, path in zip(cells, paths, strict=True):
+    sprites: list[NDArray[np.uint8]] = []
+    for path in paths:
         png = bytes(resvg_py.svg_to_bytes(svg_string=texts[path], width=CELL, height=CELL))
-        icon = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
-        cell[: icon.shape[0], : icon.shape[1]] = icon[:CELL, :CELL]
-    return cells
+        icon = Image.open(io.BytesIO(png)).convert("RGBA")
+        sprites.append(np.asarray(icon.crop(icon.getchannel("A").getbbox())))
+    return sprites
