@@ -13,7 +13,7 @@ def world(
     out: Annotated[Path, Option("--out", "-o", help="The PNG to write.")] = Path("world.png"),
     count: Annotated[int, Option(help="How many scenes.")] = 24,
     seed: Annotated[int, Option(help="The first scene's seed; the others follow.")] = 0,
-    size: Annotated[int, Option(help="Side of a scene in pixels.")] = 128,
+    size: Annotated[int, Option(help="Side of a scene in pixels.")] = 256,
 ) -> None:
     """Draw scenes of the storybook world with their captions on one sheet."""
     whole_number("count", count, 1, 1000)

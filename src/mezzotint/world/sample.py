@@ -1,146 +1,250 @@
 """Drawing a scene from a seed."""
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from mezzotint.errors import InputError, unknown
-from mezzotint.world.places import BACKGROUNDS, HORIZON
+from mezzotint.errors import InputError, choose, unknown
+from mezzotint.world.compose import Item, compose
+from mezzotint.world.layout import FREE, footing
 from mezzotint.world.scene import (
-    COLOURS,
     HOURLESS,
     OUTDOORS,
     PLACES,
+    SEASONAL,
     STAGES,
-    Colour,
     Hour,
     Place,
+    Relation,
     Scene,
+    Season,
     Size,
     Stage,
     Style,
-    Thing,
     Weather,
 )
-from mezzotint.world.sprites import aspect, main_colour
-from mezzotint.world.things import KINDS, Kind
+from mezzotint.world.sprites import aspect
+from mezzotint.world.things import CORE, HATS, KINDS
+from mezzotint.world.withheld import withheld
 
 Rng = np.random.Generator
 T = TypeVar("T")
+Contents = Literal["one", "two", "many", "three", "none"]
 
-NAMES = tuple(KINDS)
-STYLE_ODDS: dict[Style, float] = {"modern": 0.67, "flat": 0.11, "ink": 0.11, "neon": 0.11}
-HOUR_ODDS: dict[Hour, float] = {"day": 0.46, "sunset": 0.25, "night": 0.29}
-COUNT_ODDS = {1: 0.6, 2: 0.3, 3: 0.1}
-
-HEIGHTS: dict[int, dict[Size, tuple[float, float]]] = {
-    1: {"small": (0.26, 0.34), "medium": (0.42, 0.52), "large": (0.58, 0.74)},
-    2: {"small": (0.22, 0.29), "medium": (0.36, 0.43), "large": (0.52, 0.6)},
-    3: {"small": (0.19, 0.24), "medium": (0.31, 0.37), "large": (0.42, 0.46)},
+CONTENTS: dict[Stage, dict[Contents, float]] = {
+    "single": {"one": 1.0},
+    "mixed": {"one": 0.38, "two": 0.30, "many": 0.20, "three": 0.05, "none": 0.07},
 }
-"""The range of a thing's height, by the number of things in the scene and its size."""
-
-WIDEST: dict[int, dict[Size, float]] = {
-    1: {"small": 0.4, "medium": 0.62, "large": 0.84},
-    2: {"small": 0.27, "medium": 0.36, "large": 0.45},
-    3: {"small": 0.21, "medium": 0.26, "large": 0.3},
+RELATIONS: dict[Relation, float] = {"beside": 0.5, "above": 0.16, "on": 0.18, "in front": 0.16}
+SIZES: dict[Contents, dict[Size, float]] = {
+    "one": {"large": 0.5, "medium": 0.28, "small": 0.22},
+    "two": {"large": 0.45, "medium": 0.3, "small": 0.25},
+    "many": {"large": 0.6, "medium": 0.25, "small": 0.15},
+    "three": {"large": 0.6, "medium": 0.25, "small": 0.15},
 }
-"""The greatest width likewise, which bounds the height of long things."""
+MOSTLY_LARGE: dict[Size, float] = {"large": 0.7, "medium": 0.18, "small": 0.12}
+LOWER: dict[Size, float] = {"large": 0.8, "medium": 0.2}
+"""Of what stands behind or below, which bounds the other's size."""
+HATTED: dict[Contents, float] = {"one": 0.18, "two": 0.06}
+COLOURED = 0.5
+
+STYLES: dict[Style, float] = {
+    "storybook": 0.58,
+    **dict.fromkeys(("flat", "ink", "oil", "watercolour", "neon", "pixel", "paper"), 0.06),
+}
+HOURS: dict[Hour, float] = {
+    "day": 0.36,
+    **dict.fromkeys(("dawn", "golden hour", "sunset", "night"), 0.16),
+}
+SEASONS: dict[Season, float] = {"summer": 0.4, "spring": 0.2, "autumn": 0.2, "winter": 0.2}
+
+SLIM, BROAD = 0.4, 1.8  # what is told as in front is not much slimmer or broader than the other
 
 
-def sample_scene(seed: int, stage: Stage = "mixed") -> Scene:
-    """The scene of a seed: the same for ever.
+def sample_scene(seed: int, stage: Stage = "mixed", names: tuple[str, ...] = CORE) -> Scene:
+    """The scene of a seed, with objects and hats among ``names``: the same for ever.
 
-    Stage ``single`` has one large object; ``mixed`` has one to three of any size.
+    Stage ``single`` has one object, mostly large; ``mixed`` has one, two in a relation, several
+    alike, three side by side, or a place alone. No scene has a withheld combination; the default
+    style is never withheld, since nobody asks for it in words.
 
     Raises:
-        InputError: the seed is negative or the stage unknown.
+        InputError: the seed is negative, the stage or a name is unknown, or there are no names.
     """
     if stage not in STAGES:
         raise unknown("stage", stage, STAGES)
     if seed < 0:
         raise InputError(f"seed {seed} is negative: choose 0 or more")
+    if not names:
+        raise InputError("names is empty: give one object or more")
+    for name in names:
+        choose("object", name, KINDS)
     rng = np.random.Generator(np.random.PCG64((seed, STAGES.index(stage))))
-    count = 1 if stage == "single" else _draw(rng, COUNT_ODDS)
-    place = PLACES[int(rng.integers(len(PLACES)))]
-    hour: Hour = "day" if place in HOURLESS else _draw(rng, HOUR_ODDS)
-    chosen: list[int] = rng.choice(len(NAMES), count, replace=False).tolist()
-    things: list[Thing] = []
-    for slot, index in enumerate(chosen):
-        size = "large" if stage == "single" else _size(rng, count)
-        things.append(_thing(rng, KINDS[NAMES[index]], size, slot, count, place))
-    return Scene(
-        things=tuple(things),
+    scene = None
+    while scene is None:  # nearly always the first: only withheld combinations leave no choice
+        scene = _attempt(rng, stage, names)
+    return scene
+
+
+def _attempt(rng: Rng, stage: Stage, names: Sequence[str]) -> Scene | None:
+    """A scene, or None where what was drawn leaves no choice for the rest."""
+    contents = _draw(rng, CONTENTS[stage])
+    relation: Relation | None = None
+    if contents == "two":
+        relation = _draw(rng, RELATIONS)
+    elif contents == "three":
+        relation = "beside"
+    items = _items(rng, contents, stage, relation, names)
+    if items is None:
+        return None
+    shown = [name for item in items for name in (item.name, item.hat) if name is not None]
+    place = _drawn(rng, PLACES, lambda place: _has(place, shown, relation))
+    style = _some(rng, STYLES, lambda style: _in_style(style, shown))
+    if place is None or style is None:
+        return None
+    season = _draw(rng, SEASONS) if place in SEASONAL else "summer"
+    return compose(
+        int(rng.integers(1 << 62)),
+        items,
+        relation=relation,
         place=place,
-        background=_background(rng, things) if place == "plain" else None,
-        hour=hour,
-        weather=_weather(rng, place, stage),
-        style=_draw(rng, STYLE_ODDS),
-        variant=int(rng.integers(1 << 31)),
+        season=season,
+        hour="day" if place in HOURLESS else _draw(rng, HOURS),
+        weather=_weather(rng, place, season),
+        style=style,
     )
 
 
-def _draw(rng: Rng, odds: dict[T, float]) -> T:
-    """One of the keys, with its odds."""
-    edges = np.cumsum(list(odds.values()))
-    return list(odds)[min(int(np.searchsorted(edges, rng.random(), "right")), len(odds) - 1)]
+def _items(
+    rng: Rng, contents: Contents, stage: Stage, relation: Relation | None, names: Sequence[str]
+) -> list[Item] | None:
+    if contents == "none":
+        return []
+    hats = [hat for hat in HATS if hat in names] if stage == "mixed" else []
+    hatted = bool(hats) and rng.random() < HATTED.get(contents, 0.0)
+    chosen = _names(rng, contents, relation, names, hatted=hatted)
+    if chosen is None:
+        return None
+    odds = [MOSTLY_LARGE if stage == "single" else SIZES[contents]] * 3
+    if relation in ("on", "in front"):
+        odds = [SIZES["many"], LOWER]
+    items = [
+        _coloured(rng, Item(name, size=_draw(rng, size)))
+        for name, size in zip(chosen, odds, strict=False)
+    ]
+    if contents == "many":
+        return _several(rng, items[0])
+    if hatted:
+        hat = _drawn(rng, hats, lambda hat: _joins(hat, chosen))
+        items[0] = replace(items[0], hat=hat)
+    return items
 
 
-def _size(rng: Rng, count: int) -> Size:
-    odds: dict[Size, float] = {"small": 0.2, "medium": 0.2, "large": 0.6}
-    return _draw(rng, odds if count == 1 else {"small": 0.3, "medium": 0.4, "large": 0.3})
+def _names(
+    rng: Rng,
+    contents: Contents,
+    relation: Relation | None,
+    names: Sequence[str],
+    *,
+    hatted: bool,
+) -> list[str] | None:
+    """Names of objects that can be in the relation, with no withheld pair among them."""
+    fits = _fitting(rng, relation, hatted=hatted)
+    chosen: list[str] = []
+    for _ in range({"two": 2, "three": 3}.get(contents, 1)):
+        name = _drawn(rng, names, lambda name: _joins(name, chosen) and fits(name, chosen))
+        if name is None:
+            return None
+        chosen.append(name)
+    return chosen
 
 
-def _weather(rng: Rng, place: Place, stage: Stage) -> Weather:
-    odds: dict[Weather, float] = {"clear": 0.8, "snowfall": 0.1, "rain": 0.1}
-    if stage == "single":
-        odds = {"clear": 0.9, "snowfall": 0.05, "rain": 0.05}
-    if place == "snow":
-        odds = {"clear": 0.65, "snowfall": 0.35}
+def _joins(name: str, others: Sequence[str]) -> bool:
+    return all(name != other and not withheld("pair", name, other) for other in others)
+
+
+def _fitting(
+    rng: Rng, relation: Relation | None, *, hatted: bool
+) -> Callable[[str, Sequence[str]], bool]:
+    """Whether an object can come next in a relation: the first, or the second to the first."""
+    flying = rng.random() < 0.7
+
+    def fits(name: str, before: Sequence[str]) -> bool:
+        kind = KINDS[name]
+        if hatted and not before and kind.head is None:
+            return False
+        if relation == "above":
+            return bool(before) or not flying or kind.habitat == "air"
+        if relation == "on":
+            return kind.top is not None if before else kind.habitat == "ground"
+        if relation == "in front":
+            even = not before or SLIM < aspect(before[0]) / aspect(name) < BROAD
+            return even and kind.habitat != "air"
+        return True
+
+    return fits
+
+
+def _several(rng: Rng, item: Item) -> list[Item] | None:
+    """Two to four alike, as often each."""
+    if not KINDS[item.name].countable:
+        return None
+    count = _drawn(rng, (2, 3, 4), lambda n: not withheld("count", item.name, str(n)))
+    return None if count is None else [replace(item, count=count)]
+
+
+def _coloured(rng: Rng, item: Item) -> Item:
+    if rng.random() >= COLOURED:
+        return item
+    colours = KINDS[item.name].colours
+    colour = _drawn(rng, colours, lambda colour: not withheld("colour", item.name, colour))
+    return replace(item, colour=colour)
+
+
+def _has(place: Place, shown: Sequence[str], relation: Relation | None) -> bool:
+    """Whether a place can have these objects in this relation."""
+    if any(withheld("place", name, place) for name in shown):
+        return False
+    if not shown:
+        return place != "plain"
+    if relation == "above":
+        return place in FREE or footing(shown[0], place) == "floats"
+    if relation == "in front":
+        return footing(shown[0], place) == footing(shown[-1], place) != "afloat"
+    return True
+
+
+def _in_style(style: Style, shown: Sequence[str]) -> bool:
+    return style == "storybook" or not any(withheld("style", name, style) for name in shown)
+
+
+def _weather(rng: Rng, place: Place, season: Season) -> Weather:
+    """Snow falls in winter, rain in the other seasons."""
+    cold = place == "snow" or season == "winter"
+    odds: dict[Weather, float] = {
+        "clear": 0.76,
+        "snowfall" if cold else "rain": 0.14,
+        "fog": 0.1,
+    }
     weather = _draw(rng, odds)
     return weather if place in OUTDOORS else "clear"
 
 
-def _thing(rng: Rng, kind: Kind, size: Size, slot: int, count: int, place: Place) -> Thing:
-    height = float(rng.uniform(*HEIGHTS[count][size]))
-    height = min(height, WIDEST[count][size] / aspect(kind.name))
-    middle = (slot + 0.5) / count
-    room = (0.98 / count - height * aspect(kind.name)) / 2
-    play = max(0.0, min(0.12 if size == "large" else 0.24, room))
-    x = middle + float(rng.uniform(-play, play))
-    y = _foot(rng, kind, height, place)
-    return Thing(kind.name, size, _colour(rng, kind), round(x, 3), round(y, 3), round(height, 3))
+def _draw(rng: Rng, odds: Mapping[T, float]) -> T:
+    """One of the keys, with its odds."""
+    edges = np.cumsum(list(odds.values()))
+    at = int(np.searchsorted(edges, rng.random() * edges[-1], "right"))
+    return list(odds)[min(at, len(odds) - 1)]
 
 
-def _colour(rng: Rng, kind: Kind) -> Colour | None:
-    """A colour for a thing that can have one."""
-    if not kind.colours or rng.random() < 0.35:
-        return None
-    return kind.colours[int(rng.integers(len(kind.colours)))]
+def _some(rng: Rng, odds: Mapping[T, float], fits: Callable[[T], bool]) -> T | None:
+    """One of the keys that fit, or None if there are none."""
+    left = {key: odd for key, odd in odds.items() if fits(key)}
+    return _draw(rng, left) if left else None
 
 
-def _background(rng: Rng, things: list[Thing]) -> Colour:
-    """A plain background's colour, from which every thing stands out."""
-    mains = [main_colour(thing.name, thing.colour) for thing in things]
-
-    def contrast(colour: Colour) -> float:
-        return min(float(np.abs(BACKGROUNDS[colour].ravel() - main).sum()) for main in mains)
-
-    clear: list[Colour] = [colour for colour in COLOURS if contrast(colour) > 0.55]
-    choices: list[Colour] = clear or [max(COLOURS, key=contrast)]
-    return choices[int(rng.integers(len(choices)))]
-
-
-def _foot(rng: Rng, kind: Kind, height: float, place: Place) -> float:
-    """The y of the thing's lowest point, which depends on whether it stands, flies or swims."""
-    play = float(rng.uniform(-0.02, 0.02))
-    if place == "space" or (place == "underwater" and kind.habitat == "water"):
-        return min(0.97, 0.5 + height / 2 + 2 * play)
-    if place == "plain":
-        return min(0.95, 0.53 + height / 2 + play)
-    if kind.habitat == "air":
-        return min(0.9, max(0.42 + height / 2, height + 0.06) + 2 * play)
-    if place == "sea":
-        sunk = 0.02 if kind.habitat == "boat" else 0.14 * height
-        return 0.875 + sunk + play
-    return max(HORIZON + 0.2, min(0.94, 0.78 + 0.22 * height)) + play
+def _drawn(rng: Rng, options: Sequence[T], fits: Callable[[T], bool]) -> T | None:
+    """One of the options that fit, as likely as another."""
+    return _some(rng, dict.fromkeys(options, 1.0), fits)

@@ -12,19 +12,19 @@ from mezzotint.world.scene import DENSITIES, Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MARGIN, LINES = 8, 5
+MARGIN, LINES = 8, 6
 
 
 def contact_sheet(
-    seeds: Sequence[int], columns: int = 6, size: int = 128, stage: Stage = "mixed"
+    seeds: Sequence[int], columns: int = 6, size: int = 256, stage: Stage = "mixed"
 ) -> "Image":
     """The pictures of ``seeds`` in rows of ``columns``, each with a caption under it.
 
-    Captions take turns: dense, short, tags.
+    Captions take turns: dense, short, bare, tags.
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    height = max(9, size // 13)
+    height = max(9, size // 18)
     font = ImageFont.load_default(size=height)
     wide, high = size + MARGIN, int(size + LINES * height * 1.25 + MARGIN)
     rows = -(-len(seeds) // columns)
