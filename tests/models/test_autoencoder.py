@@ -55,6 +55,30 @@ def test_sizes_there_and_back(
     assert autoencoder.decode(mean).shape == images.shape
 
 
+def difference_in_the_middle(groups: int) -> float:
+    """Between a window's reconstruction and the same pixels of the whole picture's."""
+    torch.manual_seed(0)
+    params = replace(PARAMS, channels=(16,), mid_attention=False, groups=groups)
+    autoencoder = randomised(Autoencoder(params)).double()
+    whole = torch.rand(1, 3, 224, 224, dtype=torch.float64) * 2 - 1
+    whole[..., 192:, :] *= 5  # unlike the window
+    with torch.no_grad():
+        there, here = (
+            autoencoder.decode(autoencoder.encode(x)[0]) for x in (whole, whole[..., :192, :192])
+        )
+    return (there[..., 92:100, 92:100] - here[..., 92:100, 92:100]).abs().max().item()
+
+
+def test_without_normalisation_a_window_is_treated_as_the_whole() -> None:
+    assert difference_in_the_middle(groups=0) < 1e-12
+    assert difference_in_the_middle(groups=4) > 1e-3
+
+
+def test_attention_without_normalisation_is_refused() -> None:
+    with pytest.raises(InputError, match="needs groups"):
+        replace(PARAMS, groups=0)
+
+
 @pytest.mark.parametrize("size", [(20, 16), (16, 4), (0, 8)])
 def test_other_sizes_are_refused(size: tuple[int, int]) -> None:
     with pytest.raises(InputError, match=f"{size[1]}x{size[0]}: both must be multiples of 8"):

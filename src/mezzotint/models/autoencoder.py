@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mezzotint.errors import InputError
 from mezzotint.nn.attention import PixelAttention
-from mezzotint.nn.norm import NormSiLU
+from mezzotint.nn.norm import activation
 from mezzotint.nn.residual import Downsample, ResidualBlock, Upsample
 
 EPS = 1e-6  # of every group normalisation
@@ -27,7 +27,7 @@ class AutoencoderParams:
         blocks: residual blocks of an encoder level; a decoder level has one more.
         mid_attention: whether the pixels of the coarsest level attend to each other.
         latent_convs: whether a 1 × 1 convolution stands on either side of the latent.
-        groups: groups of the normalisation; see NormSiLU for what is quick.
+        groups: groups of the normalisation, 0 for none; see NormSiLU for what is quick.
     """
 
     image_channels: int
@@ -38,6 +38,11 @@ class AutoencoderParams:
     mid_attention: bool
     latent_convs: bool
     groups: int
+
+    def __post_init__(self) -> None:
+        """Raise InputError for attention without the normalisation that it needs."""
+        if self.mid_attention and not self.groups:
+            raise InputError("autoencoder with mid_attention: it needs groups of normalisation")
 
     @property
     def factor(self) -> int:
@@ -96,7 +101,7 @@ class Encoder(nn.Module):
         )
         self.downs = nn.ModuleList(Downsample(c, centred=False) for c in params.channels[:-1])
         self.mid = _Middle(last, params)
-        self.norm_out = NormSiLU(params.groups, last, EPS)
+        self.norm_out = activation(params.groups, last, EPS)
         self.conv_out = nn.Conv2d(last, 2 * params.latent_channels, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -123,7 +128,7 @@ class Decoder(nn.Module):
             for wide_in, wide_out in pairwise((last, *coarse_to_fine))
         )
         self.ups = nn.ModuleList(Upsample(c) for c in coarse_to_fine[:-1])
-        self.norm_out = NormSiLU(params.groups, first, EPS)
+        self.norm_out = activation(params.groups, first, EPS)
         self.conv_out = nn.Conv2d(first, params.patch_channels, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:

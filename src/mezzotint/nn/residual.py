@@ -4,23 +4,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mezzotint.nn.init import zeroed
-from mezzotint.nn.norm import NormSiLU
+from mezzotint.nn.norm import activation
 
 
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions and a skip, the time embedding added between them (Ho et al. 2020, B).
 
-    ``time_width`` 0 makes a block without time, as in an autoencoder.
+    ``time_width`` 0 makes a block without time, as in an autoencoder; ``groups`` 0 one without
+    normalisation.
     """
 
     def __init__(
         self, channels_in: int, channels_out: int, groups: int, eps: float, time_width: int = 0
     ) -> None:
         super().__init__()
-        self.norm_in = NormSiLU(groups, channels_in, eps)
+        self.norm_in = activation(groups, channels_in, eps)
         self.conv_in = nn.Conv2d(channels_in, channels_out, 3, padding=1)
         self.time = nn.Linear(time_width, channels_out) if time_width else None
-        self.norm_out = NormSiLU(groups, channels_out, eps)
+        self.norm_out = activation(groups, channels_out, eps)
         self.conv_out = zeroed(nn.Conv2d(channels_out, channels_out, 3, padding=1))
         same = channels_in == channels_out
         self.skip = nn.Identity() if same else nn.Conv2d(channels_in, channels_out, 1)
