@@ -41,7 +41,7 @@ _named = {kind.name: kind for theme in THEMES for kind in theme}
 KINDS: dict[str, Kind] = {name: _named[name] for name in CORE} | _named
 """Every object of the world by its name: the core first, then the others by theme."""
 
-HATS = ("hat", "cap", "crown", "sun hat", "graduation cap", "fire helmet", "bow")
+HATS = ("hat", "cap", "crown", "sun hat", "graduation cap", "bow")
 """The kinds that can be worn on a head."""
 
 PLURAL = frozenset(

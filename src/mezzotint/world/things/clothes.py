@@ -4,7 +4,14 @@ from mezzotint.world.scene import COLOURS
 from mezzotint.world.things.kind import Kind
 
 CLOTHES = (
-    Kind("hat", synonyms=("top hat",), art="top-hat", colours=COLOURS, dye="all"),
+    Kind(
+        "hat",
+        synonyms=("top hat",),
+        art="top-hat",
+        colours=COLOURS,
+        dye="all",
+        top=(0.5, 0.02, 0.55),
+    ),
     Kind("cap", synonyms=("baseball cap",), art="billed-cap", colours=COLOURS),
     Kind("crown", synonyms=("tiara",)),
     Kind("sun hat", synonyms=("straw hat",), art="womans-hat"),
@@ -46,8 +53,8 @@ CLOTHES = (
     Kind("handbag", synonyms=("leather bag",), colours=COLOURS),
     Kind("purse", synonyms=("coin purse",), colours=COLOURS),
     Kind("backpack", synonyms=("rucksack", "school bag"), colours=COLOURS),
-    Kind("briefcase"),
-    Kind("suitcase", synonyms=("luggage",), art="luggage", colours=COLOURS),
+    Kind("briefcase", top=(0.5, 0.18, 0.8)),
+    Kind("suitcase", synonyms=("luggage",), art="luggage", colours=COLOURS, top=(0.5, 0.14, 0.7)),
     Kind("shopping bags", countable=False),
     Kind("ring", synonyms=("diamond ring",)),
     Kind("watch", synonyms=("wristwatch",)),

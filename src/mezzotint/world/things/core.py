@@ -13,7 +13,7 @@ CORE = (
     *("cheese", "egg", "hamburger", "french fries", "pizza", "cake", "cupcake", "donut"),
     *("lollipop", "ice cream", "mug", "teapot", "castle", "house", "tent", "rocket", "ufo"),
     *("airplane", "helicopter", "balloon", "car", "truck", "bus", "tractor", "train", "bicycle"),
-    *("sailboat", "hat", "cap", "crown", "sun hat", "graduation cap", "fire helmet", "bow"),
+    *("sailboat", "hat", "cap", "crown", "sun hat", "graduation cap", "bow"),
     *("shirt", "dress", "backpack", "suitcase", "umbrella", "sunglasses", "guitar", "trumpet"),
     *("drum", "ball", "trophy", "gift", "chair", "bed", "candle"),
     *("light bulb", "clock", "key", "basket", "bucket", "box", "television", "telephone"),

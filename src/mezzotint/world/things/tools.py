@@ -13,7 +13,7 @@ TOOLS = (
     Kind("bolt", synonyms=("screw",), art="nut-and-bolt"),
     Kind("gear", synonyms=("cog", "cogwheel")),
     Kind("clamp"),
-    Kind("toolbox", synonyms=("tool chest",), colours=COLOURS),
+    Kind("toolbox", synonyms=("tool chest",), colours=COLOURS, top=(0.5, 0.2, 0.8)),
     Kind("hook"),
     Kind("rope", synonyms=("knot",), art="knot"),
     Kind("chain", art="chains"),
