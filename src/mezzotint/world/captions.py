@@ -1,28 +1,56 @@
 """A scene's caption, worded as people word their prompts."""
 
+import re
+from dataclasses import dataclass
+
 import numpy as np
 
 from mezzotint.errors import InputError, unknown
-from mezzotint.world.phrases import (
-    HOUR_PHRASES,
-    PLACE_PHRASES,
-    PLACE_TAGS,
-    SIZE_WORDS,
-    STYLE_PHRASES,
-    WEATHER_PHRASES,
-    WEATHER_TAGS,
-)
-from mezzotint.world.scene import DENSITIES, HOURLESS, Density, Scene, Thing
-from mezzotint.world.things import KINDS, MASS, PLURAL
+from mezzotint.world import phrases
+from mezzotint.world.nouns import Detail, objects, pick, tags
+from mezzotint.world.scene import DENSITIES, HOURLESS, OUTDOORS, SEASONAL, Density, Scene
 
 Rng = np.random.Generator
 
+MOST_WORDS = 46
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How likely each fact of the setting is said: where it is the world's default, and else."""
+
+    place: float
+    style: tuple[float, float]
+    hour: tuple[float, float]
+    season: tuple[float, float]
+    weather: tuple[float, float]
+    quality: float
+
+
+DETAILS: dict[Density, Detail] = {
+    "dense": Detail(1.0, 0.4, 0.95, 1.0, 0.9, 0.0, 0.06),
+    "short": Detail(0.92, 0.06, 0.4, 0.88, 0.2, 0.05, 0.12),
+    "bare": Detail(1.0, 0.0, 0.12, 0.92, 0.0, 0.0, 0.08),
+    "tags": Detail(0.95, 0.05, 0.3, 0.7, 0.0, 0.0, 0.04),
+}
+SETTINGS: dict[Density, Setting] = {
+    "dense": Setting(1.0, (0.1, 1.0), (0.35, 1.0), (0.25, 1.0), (0.05, 1.0), 0.12),
+    "short": Setting(0.88, (0.02, 0.95), (0.04, 0.9), (0.03, 0.7), (0.01, 0.75), 0.15),
+    "tags": Setting(0.95, (0.03, 0.97), (0.06, 0.92), (0.05, 0.8), (0.01, 0.85), 0.15),
+}
+
+LEADS: dict[Density, float] = {"dense": 0.06, "short": 0.08, "bare": 0.3}
+"""How often a caption begins with *a picture of*."""
+
 
 def caption(scene: Scene, seed: int, density: Density = "dense") -> str:
-    """One caption of a scene, in lower case and at most 40 words.
+    """One caption of a scene, in lower case and at most 46 words: the same for ever.
 
-    ``dense`` names every object with its colour, size and position, the place, hour, weather and
-    style. ``short`` leaves some of that out, as people do. ``tags`` is a list of keywords.
+    ``dense`` says everything: number, size, colour, hat, relation and position of the objects;
+    place, season, hour, weather and style. ``short`` leaves some of that out, as people do.
+    ``bare`` has the objects, their colours and relation, and at most one fact more. ``tags`` is a
+    list of keywords. What is the world's default is seldom said, and what is unsaid is mostly the
+    default.
 
     Raises:
         InputError: the seed is negative or the density unknown.
@@ -32,132 +60,132 @@ def caption(scene: Scene, seed: int, density: Density = "dense") -> str:
     if seed < 0:
         raise InputError(f"seed {seed} is negative: choose 0 or more")
     rng = np.random.Generator(np.random.PCG64((seed, DENSITIES.index(density), scene.variant)))
-    if density == "tags":
-        return ", ".join(_tags(scene, rng))
-    return _sentence(scene, rng, dense=density == "dense")
+    text = ""
+    while not 0 < len(text.split()) <= MOST_WORDS:
+        text = _tags(scene, rng) if density == "tags" else _sentence(scene, rng, density)
+    return text
 
 
-def _pick(rng: Rng, options: tuple[str, ...]) -> str:
-    return options[int(rng.integers(len(options)))]
+def _facts(scene: Scene, rng: Rng, density: Density) -> set[str]:
+    """Which facts of the setting are said: place, style, hour, season, weather."""
+    unlike = _unlike(scene)
+    if density == "bare":
+        return _one_fact(scene, rng, unlike)
+    setting = SETTINGS[density]
+    chances = {
+        "place": setting.place if scene.things else 1.0,
+        "style": setting.style["style" in unlike],
+        "hour": setting.hour["hour" in unlike] * (scene.place not in HOURLESS),
+        "season": setting.season["season" in unlike] * (scene.place in SEASONAL),
+        "weather": setting.weather["weather" in unlike] * (scene.place in OUTDOORS),
+    }
+    return {fact for fact, chance in chances.items() if rng.random() < chance}
 
 
-def _named(thing: Thing, rng: Rng) -> str:
-    """The object's name, or sometimes a synonym."""
-    kind = KINDS[thing.name]
-    return _pick(rng, kind.synonyms) if kind.synonyms and rng.random() < 0.25 else kind.name
+def _unlike(scene: Scene) -> list[str]:
+    """The facts that differ from the world's defaults, which go without saying."""
+    defaults = {"style": "storybook", "hour": "day", "season": "summer", "weather": "clear"}
+    return [fact for fact, default in defaults.items() if getattr(scene, fact) != default]
 
 
-def _noun(thing: Thing, rng: Rng, *, sized: float, coloured: float, extra: str = "") -> str:
-    """``a small red car``: each adjective is said with its probability."""
-    name = _named(thing, rng)
-    size = _pick(rng, SIZE_WORDS[thing.size]) if rng.random() < sized else ""
-    colour = thing.colour if thing.colour and rng.random() < coloured else ""
-    if colour:
-        name = name.removeprefix("red ").removeprefix("brown ")
-    words = " ".join(word for word in (size, extra, colour, name) if word)
-    if name in PLURAL:
-        return words
-    if name in MASS and rng.random() < 0.3:
-        return words
-    return f"the {words}" if rng.random() < 0.04 else f"{_article(words)} {words}"
+def _one_fact(scene: Scene, rng: Rng, unlike: list[str]) -> set[str]:
+    """The place if it is all there is, and the one fact that would be missed most."""
+    said = set[str]() if scene.things else {"place"}
+    if "style" in unlike:
+        return said | {"style"}
+    if unlike and rng.random() < 0.8:
+        return said | {pick(rng, tuple(unlike))}
+    return said | {"place"} if rng.random() < 0.5 else said
 
 
-def _article(words: str) -> str:
-    """``a`` or ``an``: a u sounds as in unicorn, save in umbrella."""
-    return "an" if words.startswith(("a", "e", "i", "o", "umb")) else "a"
+def _sentence(scene: Scene, rng: Rng, density: Density) -> str:
+    said = _facts(scene, rng, density)
+    manners = phrases.STYLE_ADJECTIVES.get(scene.style, ())
+    manner = ""
+    if "style" in said and manners and rng.random() < 0.25:
+        manner = pick(rng, manners)
+        said.remove("style")
+    place, others = _setting(scene, rng, said, "" if scene.things else manner)
+    if scene.things:
+        subject, whole = objects(scene, rng, DETAILS[density], manner)
+        where = [place, *others] if place else others
+    else:
+        subject, whole, where = place, False, others
+    if rng.random() < 0.25:
+        where = [where[k] for k in rng.permutation(len(where))]
+    text = _worded(scene, rng, subject, " ".join(where), said, LEADS[density], whole=whole)
+    return _with_articles(_praised(text, rng, density))
 
 
-def _place(scene: Scene, rng: Rng) -> str:
-    return _pick(rng, PLACE_PHRASES[scene.place]).format(scene.background)
+def _setting(scene: Scene, rng: Rng, said: set[str], manner: str) -> tuple[str, list[str]]:
+    """The place with what is said of it in adjectives, and the rest in phrases of their own."""
+    options = phrases.PLACE_PHRASES if scene.things else phrases.SCENERY
+    place = pick(rng, options[scene.place]).format(scene.background) if "place" in said else ""
+    adjectives, others = [manner] if manner else [], list[str]()
+    for fact, adjective, phrase in (
+        ("season", phrases.SEASON_ADJECTIVES, phrases.SEASON_PHRASES),
+        ("hour", phrases.HOUR_ADJECTIVES, phrases.HOUR_PHRASES),
+        ("weather", phrases.WEATHER_ADJECTIVES, phrases.WEATHER_PHRASES),
+    ):
+        value = getattr(scene, fact)
+        words = adjective.get(value, ()) if "_" in place else ()
+        if fact in said and words and len(adjectives) < 2 and rng.random() < 0.35:
+            adjectives.insert(0, pick(rng, words))
+        elif fact in said:
+            others.append(pick(rng, phrase[value]))
+    if rng.random() < (0.05 if scene.things else 0.3):
+        adjectives.insert(0, pick(rng, phrases.SERENE))
+    return " ".join(place.replace("_", " ".join(adjectives)).split()), others
 
 
-def _sentence(scene: Scene, rng: Rng, *, dense: bool) -> str:
-    style = _pick(rng, STYLE_PHRASES[scene.style])
-    styled = rng.random() < (1.0 if dense else 0.92)
-    if scene.style == "modern":
-        styled = rng.random() < (0.15 if dense else 0.04)
-    form = rng.random()
-    extra = "neon" if styled and scene.style == "neon" and form < 0.4 else ""
-    parts = [_things(scene, rng, dense=dense, extra=extra), *_setting(scene, rng, dense=dense)]
-    text = " ".join(part for part in parts if part)
-    if not styled or extra:
-        return text
-    if scene.style == "ink" and form < 0.3:
-        return f"{_article(style)} {style} of {text}"
-    return f"{text}, {style}" if form < 0.8 else f"{text}, {style.removesuffix(' style')} style"
+def _worded(
+    scene: Scene, rng: Rng, subject: str, where: str, said: set[str], lead: float, *, whole: bool
+) -> str:
+    """Subject, setting and style in one of the orders in which people put them."""
+    ahead = bool(where) and rng.random() < 0.12
+    commas = ", " if ahead or rng.random() < 0.06 else " "
+    text = commas.join(part for part in ((where, subject) if ahead else (subject, where)) if part)
+    sentence = whole or ahead
+    if "style" in said:
+        form = rng.random()
+        if form < 0.35 and not sentence:
+            return f"a {pick(rng, phrases.STYLE_NOUNS[scene.style])} of {text}"
+        tag = pick(rng, phrases.STYLE_TAGS[scene.style])
+        return f"{tag}, {text}" if form > 0.88 else f"{text}, {tag}"
+    if not sentence and rng.random() < lead:
+        return f"{pick(rng, phrases.OPENINGS)} {text}"
+    return text
 
 
-def _setting(scene: Scene, rng: Rng, *, dense: bool) -> list[str]:
-    """Place, weather and hour, each where it belongs and where it is said."""
-    said: list[str] = []
-    if dense or rng.random() < 0.92:
-        said.append(_place(scene, rng))
-    hourly = scene.place not in HOURLESS
-    chance = 0.12 if scene.hour == "day" else 0.88
-    if hourly and (rng.random() < chance or dense):
-        said.append(_pick(rng, HOUR_PHRASES[scene.hour]))
-    if scene.weather != "clear" and (dense or rng.random() < 0.6):
-        where = int(rng.integers(1, len(said) + 1)) if said else 0
-        said.insert(where, _pick(rng, WEATHER_PHRASES[scene.weather]))
-    return said
-
-
-def _things(scene: Scene, rng: Rng, *, dense: bool, extra: str) -> str:
-    """The objects with their relations, from left to right or the other way round."""
-    count = len(scene.things)
-    sized = (0.35 if count == 1 else 1.0) if dense else 0.15
-    if dense and any(thing.size != "large" for thing in scene.things):
-        sized = 1.0
-    coloured = 1.0 if dense else 0.85
-    nouns = [
-        _noun(thing, rng, sized=sized, coloured=coloured, extra=extra if k == 0 else "")
-        for k, thing in enumerate(scene.things)
+def _tags(scene: Scene, rng: Rng) -> str:
+    """Keywords, mostly the objects first."""
+    said = _facts(scene, rng, "tags")
+    words = tags(scene, rng, DETAILS["tags"])
+    others = [
+        pick(rng, table[getattr(scene, fact)]).format(scene.background)
+        for fact, table in (
+            ("place", phrases.PLACE_TAGS),
+            ("season", phrases.SEASON_TAGS),
+            ("hour", phrases.HOUR_TAGS),
+            ("weather", phrases.WEATHER_TAGS),
+            ("style", phrases.STYLE_TAGS),
+        )
+        if fact in said
     ]
-    if count == 1:
-        return nouns[0] + _side(scene.things[0], rng, dense=dense)
-    related = dense or rng.random() < 0.5
-    return _pair(nouns, rng, related) if count == 2 else _three(nouns, rng, related)
+    if rng.random() < 0.3:
+        others = [others[k] for k in rng.permutation(len(others))]
+    ordered = [*others, *words] if rng.random() < 0.15 else [*words, *others]
+    return _praised(", ".join(ordered), rng, "tags")
 
 
-def _side(thing: Thing, rng: Rng, *, dense: bool) -> str:
-    """Where a single thing is, if it is clearly off the middle."""
-    if 0.4 < thing.x < 0.6 or not (dense or rng.random() < 0.3):
-        return ""
-    side = "left" if thing.x <= 0.4 else "right"
-    return " " + _pick(rng, (f"on the {side}", f"on the {side} side"))
+def _praised(text: str, rng: Rng, density: Density) -> str:
+    """With words after it that people write by habit."""
+    chance = 0.06 if density == "bare" else SETTINGS[density].quality
+    while rng.random() < chance:
+        text = f"{text}, {pick(rng, phrases.QUALITY)}"
+    return text
 
 
-def _pair(nouns: list[str], rng: Rng, related: bool) -> str:
-    left, right = nouns
-    if not related:
-        first, second = (left, right) if rng.random() < 0.5 else (right, left)
-        return f"{first} {_pick(rng, ('and', 'and', 'next to', 'beside'))} {second}"
-    form = rng.random()
-    if form < 0.45:
-        return f"{left} {_pick(rng, ('to the left of', 'left of'))} {right}"
-    if form < 0.8:
-        return f"{right} {_pick(rng, ('to the right of', 'right of'))} {left}"
-    return f"{left} on the left and {right} on the right"
-
-
-def _three(nouns: list[str], rng: Rng, related: bool) -> str:
-    left, middle, right = nouns
-    if not related:
-        return f"{left}, {middle} and {right}"
-    if rng.random() < 0.5:
-        return f"{middle} between {left} on the left and {right} on the right"
-    return f"{left} on the left, {middle} in the middle and {right} on the right"
-
-
-def _tags(scene: Scene, rng: Rng) -> list[str]:
-    tags = [
-        f"{thing.colour} {thing.name}" if thing.colour else thing.name for thing in scene.things
-    ]
-    tags.append(PLACE_TAGS[scene.place].format(scene.background))
-    if scene.place not in HOURLESS and (scene.hour != "day" or rng.random() < 0.3):
-        tags.append(scene.hour)
-    if scene.weather != "clear":
-        tags.append(WEATHER_TAGS[scene.weather])
-    if scene.style != "modern":
-        tags.append(STYLE_PHRASES[scene.style][0])
-    return tags
+def _with_articles(text: str) -> str:
+    """``an`` for ``a`` before a vowel's sound: an hourglass, an umbrella, yet a unicorn, a ufo."""
+    return re.sub(r"\ba (?=[aio]|e(?!we|u)|8|hourglass|u[lmpr]|un[^i])", "an ", text)

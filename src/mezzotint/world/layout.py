@@ -42,7 +42,7 @@ GROUND: tuple[float, float] = (0.82, 0.95)
 GROUNDS: dict[Place, tuple[float, float]] = {"underwater": (0.89, 0.95), "room": (0.84, 0.95)}
 """The feet of what stands at the back and at the front of the ground."""
 
-WATERLINE: dict[Place, float] = {"sea": 0.86, "lake": 0.76}
+WATERLINE: dict[Place, float] = {"sea": 0.86, "lake": 0.72}
 """Where the water cuts what is afloat."""
 
 FREE: tuple[Place, ...] = ("plain", "sky", "space")
