@@ -1,8 +1,4 @@
-"""Scenes for the judge, with what stands where in each; no generator is trained on them.
-
-Contents are drawn here and not by the world's own sampler, for the judge has to know every
-combination, and those above all that are kept back from generators.
-"""
+"""Pictures for the judge, with what stands where in each; no generator is trained on them."""
 
 import io
 import json
@@ -15,12 +11,12 @@ from functools import cache, partial
 from hashlib import blake2b
 from itertools import repeat
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mezzotint.files import write_whole
+from mezzotint.training.data.judge_scene import judge_scene
 from mezzotint.training.data.pictures import (
     SHARD,
     Pictures,
@@ -31,7 +27,6 @@ from mezzotint.training.data.pictures import (
     shards,
     write_shard,
 )
-from mezzotint.world.compose import Item, compose
 from mezzotint.world.layout import Box, box, hat_spot
 from mezzotint.world.render import render
 from mezzotint.world.scene import (
@@ -43,28 +38,19 @@ from mezzotint.world.scene import (
     PLACES,
     SEASONAL,
     SEASONS,
-    SIZES,
     STYLES,
     VERSION,
     WEATHERS,
     Colour,
-    Relation,
     Scene,
 )
 from mezzotint.world.sprites import main_colour
-from mezzotint.world.things import CORE, HATS, KINDS
+from mezzotint.world.things import KINDS
 
 FIRST_SEED, HELD_OUT_SEED = 2_000_000_000, 2_900_000_000
 DRAWN, SIZE = 256, 128  # pixels along a side: drawn as large as those it will judge, and shrunk
 ROWS = 2 * MOST  # objects of a picture: every drawing may wear a hat
 UNASKED = -100  # the answer to a question that the place does not allow
-NAMES = (*CORE, *(hat for hat in HATS if hat not in CORE))
-"""The names that the judge of the embedded model knows."""
-
-T = TypeVar("T")
-Rng = np.random.Generator
-FORMS: dict[Relation | None, float] = {None: 0.5, "beside": 0.25, "above": 0.09, "on": 0.08}
-EMPTY, HATTED, COLOURED, PLAIN_STYLE = 0.05, 0.3, 0.7, 0.4
 
 
 @dataclass(frozen=True)
@@ -84,28 +70,7 @@ class Judged:
     answers: NDArray[np.int64]
 
 
-def judge_scene(seed: int, names: Sequence[str] = NAMES) -> Scene:
-    """A scene of any contents: every place, style and combination of these names is as likely."""
-    rng = np.random.Generator(np.random.PCG64(seed))
-    relation = _relation(rng)
-    place = _pick(rng, PLACES)
-    hour = "day" if place in HOURLESS else _pick(rng, HOURS)
-    return compose(
-        seed,
-        _items(rng, relation, names),
-        relation=relation,
-        place=place,
-        background=_pick(rng, COLOURS) if place == "plain" else None,
-        season=_pick(rng, SEASONS) if place in SEASONAL else "summer",
-        hour=hour,
-        weather=_pick(rng, WEATHERS) if place in OUTDOORS else "clear",
-        style=STYLES[0] if rng.random() < PLAIN_STYLE else _pick(rng, STYLES[1:]),
-    )
-
-
-def described(
-    scene: Scene, names: Sequence[str]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def described(scene: Scene, names: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The labels of a scene: rows (8, 6) of objects and answers (5,), as ``Judged`` has them."""
     rows = np.full((ROWS, 6), -1, np.float32)
     for row, (name, colour, where) in zip(rows, _drawings(scene), strict=False):
@@ -216,34 +181,3 @@ def own_colour(name: str) -> Colour | None:
         return None
     away = [float(np.abs(main_colour(name, colour) - own).sum()) for colour in colours]
     return colours[int(np.argmin(away))] if min(away) < 0.2 * float(np.median(away)) else None
-
-
-def _relation(rng: Rng) -> Relation | None:
-    odds = np.cumsum(list(FORMS.values()))
-    return [*FORMS, "in front"][int(np.searchsorted(odds, rng.random(), "right"))]
-
-
-def _items(rng: Rng, relation: Relation | None, names: Sequence[str]) -> list[Item]:
-    if relation is None:
-        return [] if rng.random() < EMPTY else [_item(rng, _pick(rng, names), alone=True)]
-    count = 3 if relation == "beside" and rng.random() < 0.3 else 2
-    chosen = [names[k] for k in rng.choice(len(names), count, replace=False)]
-    if relation == "on":
-        chosen[1] = _pick(rng, [name for name in names if KINDS[name].top])
-    return [_item(rng, name) for name in chosen]
-
-
-def _item(rng: Rng, name: str, alone: bool = False) -> Item:
-    kind = KINDS[name]
-    many = alone and kind.countable and rng.random() < 0.5
-    return Item(
-        name,
-        size=_pick(rng, SIZES),
-        colour=_pick(rng, kind.colours) if kind.colours and rng.random() < COLOURED else None,
-        hat=_pick(rng, HATS) if kind.head and rng.random() < HATTED else None,
-        count=int(rng.integers(2, MOST + 1)) if many else 1,
-    )
-
-
-def _pick(rng: Rng, options: Sequence[T]) -> T:
-    return options[int(rng.integers(len(options)))]
