@@ -115,20 +115,22 @@ def atlas() -> dict[tuple[str, str], NDArray[np.uint8]]:
     Raises:
         InputError: the art cannot be had, or the kept file is damaged.
     """
-    path = cache_folder() / f"atlas-{VERSION}-{CELL}-{_fingerprint()}.npy"
-    keys = [(look, name) for look in LOOKS for name in KINDS]
+    members = sorted({_member(look, name) for look in LOOKS for name in KINDS})
+    decides = "\n".join((SHA512, *members))
+    fingerprint = hashlib.sha256(decides.encode()).hexdigest()[:12]
+    path = cache_folder() / f"atlas-{VERSION}-{CELL}-{fingerprint}.npy"
     if not path.exists():
-        write_whole(path, _packed(_draw()))
+        write_whole(path, _packed(_draw(members)))
     try:
-        sprites = _unpacked(np.load(path, mmap_mode="r", allow_pickle=False), len(keys))
+        sprites = _unpacked(np.load(path, mmap_mode="r", allow_pickle=False), len(members))
     except (OSError, ValueError) as error:
         raise InputError(f"the atlas {path} is damaged: delete it") from error
-    return dict(zip(keys, sprites, strict=True))
+    drawn = dict(zip(members, sprites, strict=True))
+    return {(look, name): drawn[_member(look, name)] for look in LOOKS for name in KINDS}
 
 
-def _fingerprint() -> str:
-    names = "\n".join((SHA512, *LOOKS, *(f"{kind.name}={kind.icon}" for kind in KINDS.values())))
-    return hashlib.sha256(names.encode()).hexdigest()[:12]
+def _member(look: str, name: str) -> str:
+    return f"package/icons/{look}/{KINDS[name].icon}.svg"
 
 
 def _packed(sprites: list[NDArray[np.uint8]]) -> bytes:
@@ -150,7 +152,7 @@ def _unpacked(packed: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
     ]
 
 
-def _draw() -> list[NDArray[np.uint8]]:
+def _draw(members: list[str]) -> list[NDArray[np.uint8]]:
     try:
         import resvg_py
     except ImportError as error:
@@ -159,11 +161,10 @@ def _draw() -> list[NDArray[np.uint8]]:
         ) from error
     from PIL import Image
 
-    paths = [f"package/icons/{look}/{kind.icon}.svg" for look in LOOKS for kind in KINDS.values()]
-    texts = icons(fetch(), set(paths))
+    texts = icons(fetch(), set(members))
     sprites: list[NDArray[np.uint8]] = []
-    for path in paths:
-        png = bytes(resvg_py.svg_to_bytes(svg_string=texts[path], width=CELL, height=CELL))
+    for member in members:
+        png = bytes(resvg_py.svg_to_bytes(svg_string=texts[member], width=CELL, height=CELL))
         icon = Image.open(io.BytesIO(png)).convert("RGBA")
         sprites.append(np.asarray(icon.crop(icon.getchannel("A").getbbox())))
     return sprites

@@ -32,7 +32,7 @@ FAIRYTALE = (
     ),
     Kind("snowman", art="snowman-without-snow"),
     Kind("teddy bear", synonyms=("teddy", "stuffed bear"), head=(0.5, 0.1, 0.4)),
-    Kind("astronaut", synonyms=("cosmonaut",), art="astronaut-default", head=(0.5, 0.08, 0.6)),
+    Kind("astronaut", synonyms=("cosmonaut",), art="astronaut-default", head=(0.5, 0.1, 0.6)),
     Kind("wizard", synonyms=("sorcerer", "magician"), art="man-mage-default"),
     Kind("witch", synonyms=("sorceress",), art="woman-mage-default"),
     Kind("fairy", synonyms=("pixie",), art="woman-fairy-default", habitat="air"),
