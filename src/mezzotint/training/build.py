@@ -5,11 +5,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from mezzotint.errors import InputError
 from mezzotint.families.storybook import SIZES, together
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIP, CLIPText
 from mezzotint.models.unet import UNet
 from mezzotint.training.assemble import check_parts, read_autoencoder, read_tokenizer
+from mezzotint.training.data.judged import FIRST_SEED, HELD_OUT_SEED, Judged, judged_scenes
 from mezzotint.training.data.latents import LatentSet, picture_latents
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
@@ -22,6 +24,7 @@ from mezzotint.training.task import Task
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe, AutoencoderTask
 from mezzotint.training.tasks.clip import CLIPRecipe, CLIPTask, run_tokenizer
 from mezzotint.training.tasks.denoiser import Captioned, DenoiserRecipe, DenoiserTask
+from mezzotint.training.tasks.judge import JudgeRecipe, JudgeTask
 
 
 def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Task:
@@ -38,11 +41,13 @@ def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
     """
     if isinstance(recipe.task, DenoiserRecipe):
         check_parts(folder.parent, recipe.task)
-    sets = group.leader_first(
-        lambda: open_pictures(recipe.pictures, source, folder.parent / "data")
-    )
-    torch.manual_seed(recipe.seed)
-    task = _task(recipe, folder, sets, group)
+    data = folder.parent / "data"
+    if isinstance(recipe.task, JudgeRecipe):
+        task = _judge(recipe, recipe.task, source, data, group)
+    else:
+        sets = group.leader_first(lambda: open_pictures(recipe.pictures, source, data))
+        torch.manual_seed(recipe.seed)
+        task = _task(recipe, folder, sets, group)
     if recipe.compile:
         for module in _heavy(task.network):
             module.compile()
@@ -57,6 +62,8 @@ def _task(recipe: Recipe, folder: Path, sets: Sets, group: Group) -> Task:
             return _clip(recipe, task, folder, sets, group)
         case DenoiserRecipe() as task:
             return _denoiser(recipe, task, folder.parent, sets, group)
+        case _:
+            raise AssertionError(f"{type(recipe.task).__name__} makes its own data")
 
 
 def _heavy(network: nn.Module) -> list[nn.Module]:
@@ -70,6 +77,21 @@ def _heavy(network: nn.Module) -> list[nn.Module]:
             return list(network.values())
         case _:
             return [network]
+
+
+def _judge(
+    recipe: Recipe, task: JudgeRecipe, source: Path | None, data: Path, group: Group
+) -> JudgeTask:
+    if source is not None:
+        raise InputError(f"recipe {recipe.name!r} has to know what pictures show: give no data")
+
+    def scenes(count: int, first_seed: int) -> Judged:
+        return judged_scenes(data, count, first_seed, task.params.kinds, note_progress)
+
+    train = group.leader_first(lambda: scenes(recipe.pictures.scenes, FIRST_SEED))
+    held_out = group.leader_first(lambda: scenes(recipe.pictures.held_out, HELD_OUT_SEED))
+    torch.manual_seed(recipe.seed)
+    return JudgeTask(task, recipe.seed, train, held_out, group.device)
 
 
 def _clip(recipe: Recipe, task: CLIPRecipe, folder: Path, sets: Sets, group: Group) -> CLIPTask:

@@ -7,6 +7,7 @@ from mezzotint.training.recipe import PicturesRecipe, Recipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
+from mezzotint.training.tasks.judge import JudgeRecipe, world_detector
 
 PICTURES = PicturesRecipe(size=128, scenes=100_000, single=30_000, wordings=4, held_out=1024)
 
@@ -94,6 +95,20 @@ DENOISER = replace(
     save_every=400,
 )
 
+JUDGE = replace(
+    AUTOENCODER,
+    name="judge",
+    task=JudgeRecipe(world_detector()),
+    pictures=PicturesRecipe(size=128, scenes=60_000, single=0, wordings=1, held_out=2048),
+    steps=12_000,
+    batch=64,
+    lr=1e-3,
+    weight_decay=0.05,
+    clip_norm=4.0,
+    ema=0.998,
+)
+"""Says what pictures show; no chain has it, for no generator is to be made with its help."""
+
 PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (AUTOENCODER, CLIP, DENOISER)}
 
 
@@ -150,5 +165,5 @@ CHAINS: dict[str, Chain] = {
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for chain in CHAINS.values() for recipe in chain.runs.values()
-}
+} | {JUDGE.name: JUDGE}
 """Every recipe that has a name."""

@@ -6,6 +6,7 @@ from mezzotint.training.schedule import Decay
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
+from mezzotint.training.tasks.judge import JudgeRecipe
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Recipe:
     """
 
     name: str
-    task: AutoencoderRecipe | CLIPRecipe | DenoiserRecipe
+    task: AutoencoderRecipe | CLIPRecipe | DenoiserRecipe | JudgeRecipe
     pictures: PicturesRecipe
     seed: int
     steps: int

@@ -13,11 +13,13 @@ from torch import Tensor
 
 from mezzotint.checkpoints.packed import save_packed
 from mezzotint.models.detector import CELLS, Detector, DetectorParams, Maps, Objects, iou, objects
+from mezzotint.training.data.judge_scene import NAMES
 from mezzotint.training.data.judged import Judged
 from mezzotint.training.draw import Draw, visits
 from mezzotint.training.images import sheet, to_tensor
 from mezzotint.training.task import Batch, Metrics
 from mezzotint.training.tasks.roughen import roughened
+from mezzotint.world.scene import COLOURS, HOURS, PLACES, SEASONS, STYLES, WEATHERS
 
 SPREAD, NARROWEST = 0.09, 0.5  # of the heat, in widths of the box and in cells (TTFNet, section 3)
 NEAR = 0.5  # heat from which a cell tells of the object too
@@ -31,6 +33,22 @@ class JudgeRecipe:
     """The settings of this task: the words that the judge learns, and its sizes."""
 
     params: DetectorParams
+
+
+def world_detector() -> DetectorParams:
+    """A detector of every word of the world that the embedded model is asked in."""
+    return DetectorParams(
+        kinds=NAMES,
+        colours=COLOURS,
+        places=PLACES,
+        hours=HOURS,
+        seasons=SEASONS,
+        weathers=WEATHERS,
+        styles=STYLES,
+        channels=(64, 128, 144),
+        blocks=(1, 2, 1),
+        hidden=128,
+    )
 
 
 class JudgeTask:
