@@ -44,6 +44,17 @@ def test_any_size_comes_back(h: int, w: int, levels: int) -> None:
     assert UNet(params).double()(x, t, context, y).shape == (2, 5, h, w)
 
 
+def test_patches_are_channels_to_the_network_inside() -> None:
+    outer = randomised(UNet(replace(PARAMS, patch=2))).double()
+    inner = UNet(replace(PARAMS, channels_in=12, channels_out=20)).double()
+    inner.load_state_dict(outer.state_dict())
+    x, t, context, y = inputs(2, 6, 8)
+    patches = x.reshape(2, 3, 3, 2, 4, 2).permute(0, 1, 3, 5, 2, 4).reshape(2, 12, 3, 4)
+    out = inner(patches, t, context, y)
+    pixels = out.reshape(2, 5, 2, 2, 3, 4).permute(0, 1, 4, 2, 5, 3).reshape(2, 5, 6, 8)
+    assert relative_error(outer(x, t, context, y), pixels) < 1e-12
+
+
 def test_a_fresh_network_predicts_zero() -> None:
     assert not UNet(PARAMS).double()(*inputs(2, 8, 8)).any()
 

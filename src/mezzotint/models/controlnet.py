@@ -41,7 +41,7 @@ class ControlNet(nn.Module):
             InputError: ``y`` is missing where it is needed, or given where it has no use.
         """
         time = self.copy.embed(t, y, None, x.dtype)
-        features = self.copy.contract(self.copy.conv_in(x) + hint, time, context)
+        features = self.copy.contract(self.copy.enter(x) + hint, time, context)
         zeros = [*self.zeros, self.zero_mid]
         return [zero(feature) for zero, feature in zip(zeros, features, strict=True)]
 

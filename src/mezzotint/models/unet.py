@@ -35,6 +35,8 @@ class UNetParams:
         y_width: width of the vector that conditions beside the time, 0 for none.
         groups: groups of the normalisation; see NormSiLU for what is quick.
         guided: whether it is told the guidance scale that it was distilled for.
+        patch: latents are cut into patch × patch pixels first (Hoogeboom et al. 2301.11093, 3.3),
+            1 for none; their sides are multiples of it.
     """
 
     channels_in: int
@@ -48,6 +50,7 @@ class UNetParams:
     y_width: int
     groups: int
     guided: bool
+    patch: int = 1
 
     def __post_init__(self) -> None:
         """Raise InputError for levels that are not described in full."""
@@ -83,7 +86,7 @@ class UNet(nn.Module):
         self.vector = Perceptron(p.y_width, p.time_width) if p.y_width else None
         self.guidance = nn.Linear(GUIDANCE_WIDTH, first, bias=False) if p.guided else None
 
-        self.conv_in = nn.Conv2d(p.channels_in, first, 3, padding=1)
+        self.conv_in = nn.Conv2d(p.channels_in * p.patch**2, first, 3, padding=1)
         wide = first
         self.down = nn.ModuleList()
         for i, (c, depth, heads) in enumerate(levels):
@@ -103,7 +106,7 @@ class UNet(nn.Module):
             wide = c
 
         self.norm_out = NormSiLU(p.groups, first, EPS)
-        self.conv_out = zeroed(nn.Conv2d(first, p.channels_out, 3, padding=1))
+        self.conv_out = zeroed(nn.Conv2d(first, p.channels_out * p.patch**2, 3, padding=1))
 
     def forward(
         self,
@@ -129,13 +132,17 @@ class UNet(nn.Module):
                 no use.
         """
         time = self.embed(t, y, guidance, x.dtype)
-        features = self.contract(self.conv_in(x), time, context)
+        features = self.contract(self.enter(x), time, context)
         if residuals is not None:
             features = [own + more for own, more in zip(features, residuals, strict=True)]
         h = features.pop()
         for level in self.up:
             h = level(h, features, time, context)
-        return self.conv_out(self.norm_out(h))
+        return F.pixel_shuffle(self.conv_out(self.norm_out(h)), self.params.patch)
+
+    def enter(self, x: Tensor) -> Tensor:
+        """The first features (b, channels[0], h/patch, w/patch) of latents (b, channels_in, h, w)."""
+        return self.conv_in(F.pixel_unshuffle(x, self.params.patch))
 
     def embed(
         self, t: Tensor, y: Tensor | None, guidance: Tensor | None, dtype: torch.dtype
@@ -156,7 +163,7 @@ class UNet(nn.Module):
         """The way down and the middle.
 
         Args:
-            h: what ``conv_in`` makes of the latents, (b, channels[0], h, w).
+            h: what ``enter`` makes of the latents, (b, channels[0], h/patch, w/patch).
             time: as ``embed`` makes it.
             context: prompt tokens (b, n, context_width).
 
