@@ -141,7 +141,7 @@ class UNet(nn.Module):
         return F.pixel_shuffle(self.conv_out(self.norm_out(h)), self.params.patch)
 
     def enter(self, x: Tensor) -> Tensor:
-        """The first features (b, channels[0], h/patch, w/patch) of latents (b, channels_in, h, w)."""
+        """First features (b, channels[0], h/patch, w/patch) of latents (b, channels_in, h, w)."""
         return self.conv_in(F.pixel_unshuffle(x, self.params.patch))
 
     def embed(
