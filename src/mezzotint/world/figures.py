@@ -60,9 +60,9 @@ def _halo(e: Easel, spot: Spot, item: Sprite) -> None:
     if abs(float(around.mean()) - item.luma * float(e.light.things.mean())) > 0.22:
         return
     if item.luma < 0.5:
-        tone, opacity = mix(around[:, None, None], rgb("ffffff"), 0.6), 0.5
+        tone, opacity = mix(around[:, None, None], rgb("ffffff"), 0.6), 0.36
     else:
-        tone, opacity = around[:, None, None] * np.float32(0.4), 0.24
+        tone, opacity = around[:, None, None] * np.float32(0.55), 0.24
     wide = max(item.aspect, 0.7)
     disc(
         e.canvas, spot.x, y, wide * spot.height * 0.66, tone,

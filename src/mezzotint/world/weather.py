@@ -14,7 +14,7 @@ def behind(e: Easel) -> None:
     if e.scene.weather != "fog":
         return
     y = e.x
-    thick = np.interp(y, (0.0, 0.3, 0.62, 0.8, 1.0), (0.45, 0.72, 0.86, 0.5, 0.3))
+    thick = np.interp(y, (0.0, 0.3, 0.62, 0.8, 1.0), (0.3, 0.55, 0.74, 0.42, 0.24))
     pale = mix(np.full_like(e.light.low, e.light.low.mean()), e.light.low, 0.6)
     blend(e.canvas, np.minimum(mix(pale, rgb("ffffff"), 0.15 if e.scene.hour != "night" else 0.05), 1),
           thick[:, None].astype(np.float32))  # fmt: skip

@@ -66,7 +66,7 @@ def _bed(e: Easel, rng: np.random.Generator, side: float) -> None:
     """A bed at the picture's edge: leaves, and blossom on them unless it is winter."""
     p = palette(e)
     inward = 1 if side < 0.5 else -1
-    light, dark = (e.lit(code) for code in p.bush)
+    light, dark = (e.lit(code) * np.float32(0.85) for code in p.bush)
     heap: list[Circle] = []
     for k in range(5):
         x, y = side + inward * 0.045 * k * rng.random(), 0.72 + 0.07 * k
