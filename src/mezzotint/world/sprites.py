@@ -50,7 +50,7 @@ class Sprite:
 
 def look(style: Style) -> str:
     """Which of the two sets of art a style starts from."""
-    return "flat" if style == "flat" else "modern"
+    return "flat" if style in ("flat", "paper", "ink", "neon", "pixel") else "modern"
 
 
 def aspect(name: str) -> float:

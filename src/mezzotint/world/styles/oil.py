@@ -43,7 +43,7 @@ def oil(e: Easel) -> Array:
         right = np.abs(paint - clear).max(axis=0) < tolerance
         np.copyto(out, paint, where=right)
         np.copyto(relief, layer.relief, where=right)
-    return out * relief
+    return out * relief * cloth(size)
 
 
 @lru_cache(maxsize=24)
