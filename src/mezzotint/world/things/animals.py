@@ -5,9 +5,9 @@ from mezzotint.world.things.kind import FUR, Kind
 
 ANIMALS = (
     Kind("fox", head=(0.5, 0.27, 0.55)),
-    Kind("cat", synonyms=("kitten", "kitty"), colours=FUR, head=(0.2, 0.17, 0.4)),
-    Kind("dog", synonyms=("puppy", "doggy"), art="dog-face", head=(0.5, 0.14, 0.6)),
-    Kind("rabbit", synonyms=("bunny", "hare"), head=(0.25, 0.2, 0.38)),
+    Kind("cat", synonyms=("kitten", "kitty"), colours=COLOURS, head=(0.2, 0.17, 0.4)),
+    Kind("dog", synonyms=("puppy", "doggy"), art="dog-face", colours=FUR, head=(0.5, 0.14, 0.6)),
+    Kind("rabbit", synonyms=("bunny", "hare"), colours=COLOURS, dye="pale", head=(0.25, 0.2, 0.38)),
     Kind("bear", synonyms=("bear cub",), head=(0.5, 0.2, 0.55)),
     Kind("panda", synonyms=("panda bear",), head=(0.5, 0.18, 0.55)),
     Kind("koala", synonyms=("koala bear",), head=(0.5, 0.2, 0.5)),
@@ -15,7 +15,7 @@ ANIMALS = (
     Kind("lion", head=(0.5, 0.2, 0.55)),
     Kind("tiger", head=(0.2, 0.13, 0.35)),
     Kind("leopard", synonyms=("cheetah",), head=(0.2, 0.16, 0.32)),
-    Kind("elephant", head=(0.25, 0.1, 0.4), top=(0.65, 0.05, 0.5)),
+    Kind("elephant", colours=COLOURS, dye="all", head=(0.25, 0.1, 0.4), top=(0.65, 0.05, 0.5)),
     Kind("mammoth", synonyms=("woolly mammoth",), head=(0.42, 0.1, 0.4)),
     Kind("giraffe", head=(0.13, 0.1, 0.28)),
     Kind("zebra", head=(0.24, 0.13, 0.3)),
@@ -24,13 +24,22 @@ ANIMALS = (
     Kind("kangaroo", head=(0.2, 0.12, 0.3)),
     Kind("camel", synonyms=("dromedary",), head=(0.15, 0.1, 0.28)),
     Kind("llama", synonyms=("alpaca",), head=(0.17, 0.1, 0.28)),
-    Kind("horse", synonyms=("pony",), colours=FUR, head=(0.15, 0.1, 0.3), top=(0.55, 0.4, 0.35)),
+    Kind(
+        "horse",
+        synonyms=("pony",),
+        colours=COLOURS,
+        dye="all",
+        head=(0.15, 0.1, 0.3),
+        top=(0.55, 0.4, 0.35),
+    ),
     Kind("donkey", synonyms=("mule",)),
     Kind("cow", head=(0.22, 0.12, 0.35), top=(0.62, 0.2, 0.5)),
     Kind("ox", plural="oxen", top=(0.6, 0.2, 0.5)),
     Kind("water buffalo", plural="water buffaloes"),
     Kind("bison", plural="bison"),
-    Kind("pig", synonyms=("piglet",), head=(0.2, 0.12, 0.35), top=(0.6, 0.06, 0.5)),
+    Kind(
+        "pig", synonyms=("piglet",), colours=COLOURS, head=(0.2, 0.12, 0.35), top=(0.6, 0.06, 0.5)
+    ),
     Kind("boar", synonyms=("wild boar",)),
     Kind(
         "sheep", synonyms=("lamb", "ewe"), art="ewe", head=(0.17, 0.1, 0.33), top=(0.6, 0.32, 0.5)
@@ -60,8 +69,8 @@ ANIMALS = (
     Kind("turtle", synonyms=("tortoise",), top=(0.52, 0.05, 0.45)),
     Kind("lizard", synonyms=("gecko",)),
     Kind("snake", synonyms=("serpent",), head=(0.72, 0.08, 0.34)),
-    Kind("frog", synonyms=("toad",), head=(0.5, 0.2, 0.42)),
-    Kind("snail", top=(0.65, 0.1, 0.35)),
+    Kind("frog", synonyms=("toad",), colours=COLOURS, head=(0.5, 0.2, 0.42)),
+    Kind("snail", colours=COLOURS, top=(0.65, 0.1, 0.35)),
     Kind("spider"),
     Kind("scorpion"),
     Kind("butterfly", habitat="air", colours=COLOURS),

@@ -4,7 +4,13 @@ from mezzotint.world.scene import COLOURS
 from mezzotint.world.things.kind import Kind
 
 BUILDINGS = (
-    Kind("castle", synonyms=("fairytale castle", "palace"), top=(0.5, 0.42, 0.5)),
+    Kind(
+        "castle",
+        synonyms=("fairytale castle", "palace"),
+        colours=COLOURS,
+        dye="pale",
+        top=(0.5, 0.42, 0.5),
+    ),
     Kind("japanese castle", synonyms=("pagoda",)),
     Kind("house", synonyms=("home",), colours=COLOURS, top=(0.5, 0.08, 0.3)),
     Kind("cottage", synonyms=("country house",), art="house-with-garden"),

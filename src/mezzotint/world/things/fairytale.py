@@ -20,7 +20,7 @@ FAIRYTALE = (
         head=(0.15, 0.08, 0.3),
     ),
     Kind("robot", synonyms=("android",), colours=COLOURS, dye="pale", head=(0.5, 0.14, 0.62)),
-    Kind("alien", synonyms=("extraterrestrial", "martian"), head=(0.5, 0.16, 0.6)),
+    Kind("alien", synonyms=("extraterrestrial", "martian"), colours=COLOURS, head=(0.5, 0.16, 0.6)),
     Kind("space invader", synonyms=("pixel monster",), art="alien-monster"),
     Kind("ghost", synonyms=("phantom", "spook"), head=(0.5, 0.12, 0.48)),
     Kind(
@@ -31,7 +31,7 @@ FAIRYTALE = (
         top=(0.5, 0.12, 0.5),
     ),
     Kind("snowman", art="snowman-without-snow"),
-    Kind("teddy bear", synonyms=("teddy", "stuffed bear"), head=(0.5, 0.1, 0.4)),
+    Kind("teddy bear", synonyms=("teddy", "stuffed bear"), colours=COLOURS, head=(0.5, 0.1, 0.4)),
     Kind("astronaut", synonyms=("cosmonaut",), art="astronaut-default", head=(0.5, 0.1, 0.6)),
     Kind("wizard", synonyms=("sorcerer", "magician"), art="man-mage-default"),
     Kind("witch", synonyms=("sorceress",), art="woman-mage-default"),

@@ -58,7 +58,7 @@ FOOD = (
     Kind("cupcake", synonyms=("muffin",), colours=COLOURS),
     Kind("pie", synonyms=("apple pie",)),
     Kind("pudding", synonyms=("custard", "flan"), art="custard"),
-    Kind("donut", synonyms=("doughnut",), art="doughnut"),
+    Kind("donut", synonyms=("doughnut",), art="doughnut", colours=COLOURS),
     Kind("cookie", synonyms=("biscuit",)),
     Kind("chocolate", synonyms=("chocolate bar",), art="chocolate-bar", countable=False),
     Kind("candy", synonyms=("sweet", "bonbon")),

@@ -1,9 +1,10 @@
 """Fruit and vegetables."""
 
+from mezzotint.world.scene import COLOURS
 from mezzotint.world.things.kind import Kind
 
 FRUIT = (
-    Kind("apple", art="red-apple", colours=("red", "green", "yellow")),
+    Kind("apple", art="red-apple", colours=COLOURS),
     Kind("banana"),
     Kind("pear"),
     Kind("orange", synonyms=("tangerine", "mandarin"), art="tangerine"),

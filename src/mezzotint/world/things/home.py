@@ -5,7 +5,7 @@ from mezzotint.world.things.kind import Kind
 
 HOME = (
     Kind("chair", colours=COLOURS, top=(0.5, 0.62, 0.7)),
-    Kind("bed", colours=COLOURS, top=(0.6, 0.3, 0.7)),
+    Kind("bed", colours=COLOURS, dye="all", top=(0.6, 0.3, 0.7)),
     Kind("sofa", synonyms=("couch", "settee"), art="couch-and-lamp", top=(0.4, 0.65, 0.6)),
     Kind("bathtub", synonyms=("bath", "tub")),
     Kind("toilet"),
@@ -14,7 +14,7 @@ HOME = (
     Kind("window"),
     Kind("door"),
     Kind("ladder"),
-    Kind("candle"),
+    Kind("candle", colours=COLOURS, dye="all"),
     Kind("light bulb", synonyms=("lamp",)),
     Kind("oil lamp", art="diya-lamp"),
     Kind("flashlight", synonyms=("torch",)),
@@ -22,15 +22,19 @@ HOME = (
     Kind("mantel clock", synonyms=("antique clock",), art="mantelpiece-clock"),
     Kind("hourglass", synonyms=("sand timer",), art="hourglass-done"),
     Kind("stopwatch"),
-    Kind("key", art="key"),
+    Kind("key", art="key", colours=COLOURS),
     Kind("old key", synonyms=("antique key",)),
     Kind("padlock", synonyms=("lock",), art="locked"),
     Kind("bell", synonyms=("handbell",)),
     Kind("desk bell", synonyms=("service bell",), art="bellhop-bell"),
-    Kind("basket", synonyms=("wicker basket",)),
+    Kind("basket", synonyms=("wicker basket",), colours=COLOURS),
     Kind("bucket", synonyms=("pail",), colours=COLOURS),
     Kind(
-        "box", synonyms=("cardboard box", "package", "parcel"), art="package", top=(0.5, 0.25, 0.6)
+        "box",
+        synonyms=("cardboard box", "package", "parcel"),
+        art="package",
+        colours=COLOURS,
+        top=(0.5, 0.25, 0.6),
     ),
     Kind("broom", synonyms=("broomstick",)),
     Kind("sponge"),
@@ -48,7 +52,9 @@ HOME = (
         art="wastebasket",
         top=(0.5, 0.03, 0.8),
     ),
-    Kind("television", synonyms=("tv", "tv set"), top=(0.5, 0.15, 0.8)),
+    Kind(
+        "television", synonyms=("tv", "tv set"), colours=COLOURS, dye="pale", top=(0.5, 0.15, 0.8)
+    ),
     Kind("radio", synonyms=("transistor radio",), top=(0.5, 0.25, 0.9)),
     Kind("laptop", synonyms=("notebook computer",), top=(0.5, 0.02, 0.8)),
     Kind(
@@ -67,7 +73,7 @@ HOME = (
     Kind("phone receiver", synonyms=("handset",), art="telephone-receiver"),
     Kind("mobile phone", synonyms=("cell phone", "smartphone")),
     Kind("fax machine", synonyms=("fax",)),
-    Kind("camera", synonyms=("photo camera",)),
+    Kind("camera", synonyms=("photo camera",), colours=COLOURS, dye="all"),
     Kind("movie camera", synonyms=("film camera",)),
     Kind("video camera", synonyms=("camcorder",)),
     Kind("film projector", synonyms=("projector",)),

@@ -8,8 +8,8 @@ from mezzotint.world.scene import Colour
 Habitat = Literal["ground", "air", "water", "boat"]
 """Where it belongs: on the ground, in the air, under water, or floating on it."""
 
-Dye = Literal["hue", "gold", "pale", "dark", "all"]
-"""Which part of the art takes a colour: its main hue, the golden, the pale, the dark, or all."""
+Dye = Literal["hue", "gold", "pale", "all"]
+"""Which part of the art takes a colour: its main hue, the golden, the pale, or all."""
 
 Seat = tuple[float, float, float]
 """A level line on the art: its middle's x and y and its width, as fractions of the art's box."""

@@ -12,7 +12,7 @@ PLAY = (
     Kind("flute", synonyms=("recorder",)),
     Kind("french horn", synonyms=("post horn", "horn"), art="postal-horn"),
     Kind("accordion"),
-    Kind("drum", synonyms=("snare drum",), colours=COLOURS, top=(0.5, 0.35, 0.55)),
+    Kind("drum", synonyms=("snare drum",), top=(0.5, 0.35, 0.55)),
     Kind("bongo drum", synonyms=("djembe",), art="long-drum"),
     Kind("maracas", synonyms=("rattles",), countable=False),
     Kind("piano", synonyms=("piano keys",), art="musical-keyboard", top=(0.5, 0.01, 0.9)),

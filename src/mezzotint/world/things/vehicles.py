@@ -8,7 +8,7 @@ VEHICLES = (
     Kind("ufo", synonyms=("flying saucer",), art="flying-saucer", habitat="air"),
     Kind("airplane", synonyms=("plane", "aeroplane", "jet"), habitat="air"),
     Kind("propeller plane", synonyms=("biplane",), art="small-airplane", habitat="air"),
-    Kind("helicopter", synonyms=("chopper",), habitat="air"),
+    Kind("helicopter", synonyms=("chopper",), habitat="air", colours=COLOURS),
     Kind("parachute", synonyms=("paraglider",), habitat="air"),
     Kind("satellite", habitat="air"),
     Kind("cable car", synonyms=("gondola", "ropeway"), art="aerial-tramway", habitat="air"),
