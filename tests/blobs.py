@@ -1,5 +1,6 @@
-"""A world of four blobs, and kinds small enough to learn it in seconds."""
+"""A world of four blobs, and kinds of generator small enough to learn it in seconds."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -11,7 +12,7 @@ from mezzotint.training.taxonomy.decoder import DecoderParams
 from mezzotint.training.taxonomy.diffusion import Diffusion
 from mezzotint.training.taxonomy.flow import Flow, FlowParams
 from mezzotint.training.taxonomy.gan import GAN
-from mezzotint.training.taxonomy.kind import Kind, Shape, dequantised
+from mezzotint.training.taxonomy.kind import GRAIN, Kind, Shape, dequantised
 from mezzotint.training.taxonomy.vae import VAE
 
 SHAPE = Shape(channels=1, side=4, told=2)
@@ -53,3 +54,13 @@ def blobs(draw: Draw) -> tuple[Tensor, Tensor]:
 def some(count: int, seed: int = 99) -> Draw:
     """Random numbers for so many rows that no training draws."""
     return Draw(seed, 0, count, slice(None), torch.device("cpu"))
+
+
+def entropy() -> float:
+    """Bits a dimension of what is told of: the noise in each, and one bit for the sign."""
+    return math.log2(NOISE * math.sqrt(2 * math.pi * math.e) / GRAIN) + 1 / SHAPE.dimensions
+
+
+def places(x: Tensor) -> Tensor:
+    """Where latents lie along both patterns, (b, 2); a blob is at ±1 of one and 0 of the other."""
+    return x.view(-1, 4, 4).mean(2) @ PATTERNS.T / 4

@@ -146,16 +146,6 @@ def seconds_a_picture(kind: Kind, told: Tensor, repeats: int = 5) -> float:
     return statistics.median(spans[1:])
 
 
-def spread(features: Tensor) -> float:
-    """Mean distance between features (prompts, seeds, d) of pictures of one prompt.
-
-    Pictures that are all the same, whatever the seed, have 0: what a collapsed GAN draws.
-    """
-    _, n, _ = features.shape
-    distances = torch.cdist(features.double(), features.double())
-    return distances.sum((1, 2)).mean().item() / (n * (n - 1))
-
-
 def minutes(folder: Path, batch: int) -> float:
     """Minutes that a run in a folder trained, by its log."""
     total, before = 0.0, 0

@@ -1,9 +1,12 @@
 """Generative adversarial network: two networks play, and no density is ever written down.
 
-The game is R3GAN's (Huang et al. 2501.05441): Goodfellow et al.'s (1406.2661) non-saturating loss on
-the difference between a real latent and a drawn one, so that no real one is given up, and Mescheder
-et al.'s (1801.04406) gradient penalty on both, with which it converges near its equilibrium.
+The game is R3GAN's (Huang et al. 2501.05441): the non-saturating loss (Goodfellow et al. 1406.2661)
+of the difference between a real latent and a drawn one, so that no real one is given up, and the
+gradient penalty of Mescheder et al. (1801.04406) on both, with which play near an equilibrium
+converges to it.
 """
+
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -33,13 +36,15 @@ class GAN:
         self.players = {"critic": self.critic, "generator": self.generator}
 
     def loss(self, player: str, x: Tensor, told: Tensor, draw: Draw) -> Tensor:
-        """One side of the game (Huang et al. eq. 2 and 4): −ln σ(D(real) − D(drawn)), or its mirror.
+        """One side of the game (Huang et al. eq. 2): −ln σ(D(real) − D(drawn)), or its mirror.
 
         The critic's side has γ/2·(‖∇D(real)‖² + ‖∇D(drawn)‖²) besides, R₁ and R₂.
         """
         z = draw.normal(f"z of the {player}", self.width)
         if player == "generator":
-            return F.softplus(self.critic(x, told) - self.critic(self.generator(z, told), told)).mean()
+            return F.softplus(
+                self.critic(x, told) - self.critic(self.generator(z, told), told)
+            ).mean()
         with torch.no_grad():
             drawn = self.generator(z, told)
         real, steep_real = self._judged(x, told)
@@ -77,9 +82,7 @@ class Critic(nn.Module):
         self.levels = nn.ModuleList(
             nn.Sequential(*(_Block(c) for _ in range(params.blocks))) for c in fine_to_coarse
         )
-        self.steps = nn.ModuleList(
-            nn.Conv2d(a, b, 1) for a, b in zip(fine_to_coarse, fine_to_coarse[1:], strict=False)
-        )
+        self.steps = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(fine_to_coarse))
         self.features = nn.Linear(last * params.base(shape) ** 2, last)
         self.plain = nn.Linear(last, 1)
         self.asked = nn.Linear(shape.told, last, bias=False)

@@ -1,4 +1,4 @@
-"""Variational autoencoder (Kingma & Welling 1312.6114): a bound on the density, and one network back.
+"""Variational autoencoder (Kingma & Welling 1312.6114): a bound on the density, and a way back.
 
 x is a decoder's picture of a vector z, plus white noise of one learnt size: p(x | z, c) =
 N(μ(z, c), s²). Where z does not say what x shows, the best μ is a mean of all that it may show.
