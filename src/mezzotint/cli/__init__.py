@@ -10,6 +10,7 @@ import typer
 from mezzotint import __version__
 from mezzotint.cli.convert import convert
 from mezzotint.cli.edit import edit
+from mezzotint.cli.eval import evaluate
 from mezzotint.cli.generate import generate
 from mezzotint.cli.inspect import inspect
 from mezzotint.cli.models import models
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for verb in (generate, edit, train, world, inspect, convert, models):
     app.command()(verb)
+app.command("eval")(evaluate)  # whose name is python's own
 
 
 @app.callback(invoke_without_command=True)

@@ -1,5 +1,6 @@
 """Progress on stderr, so that stdout holds nothing but paths."""
 
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -11,6 +12,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -42,6 +44,26 @@ def byte_bar() -> Generator[Callable[[int, int], None]]:
 
         def tick(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
+
+        yield tick
+
+
+@contextmanager
+def phase_bar() -> Generator[Callable[[str, int, int], None]]:
+    """Give a function to tell what is being done, and how much of how much is, shown as bars.
+
+    Where there is no terminal, a line is printed for each tenth.
+    """
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), BarColumn())
+    with _bar(*columns, TimeRemainingColumn()) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def tick(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)
+            if progress.disable and done * 10 // total > (done - 1) * 10 // total:
+                print(f"{what} {done}/{total}", file=sys.stderr, flush=True)
 
         yield tick
 

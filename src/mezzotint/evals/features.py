@@ -127,4 +127,8 @@ def _inception(tensors: Tensors, path: Path) -> Features:
         ) from error
     except RuntimeError as error:
         raise InputError(f"{path} does not fit torch-fidelity's Inception") from error
-    return lambda pictures: network((pictures * 255).round().to(torch.uint8))
+
+    def features(pictures: Tensor) -> Tensor:
+        return network((pictures * 255).round().to(torch.uint8))
+
+    return features
