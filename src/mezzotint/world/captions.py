@@ -95,7 +95,7 @@ def _one_fact(scene: Scene, rng: Rng, unlike: list[str]) -> set[str]:
         return said | {"style"}
     if unlike and rng.random() < 0.8:
         return said | {pick(rng, tuple(unlike))}
-    return said | {"place"} if rng.random() < 0.5 else said
+    return said | {"place"} if unlike or rng.random() < 0.5 else said
 
 
 def _sentence(scene: Scene, rng: Rng, density: Density) -> str:
