@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import randomised, relative_error
-from torch import Tensor
+from torch import Tensor, nn
 
 from mezzotint.errors import InputError
 from mezzotint.models.unet import UNet, UNetParams
@@ -53,6 +53,29 @@ def test_patches_are_channels_to_the_network_inside() -> None:
     out = inner(patches, t, context, y)
     pixels = out.reshape(2, 5, 2, 2, 3, 4).permute(0, 1, 4, 2, 5, 3).reshape(2, 5, 6, 8)
     assert relative_error(outer(x, t, context, y), pixels) < 1e-12
+
+
+def test_where_pixels_only_read_the_prompt_none_sees_another() -> None:
+    """One pixel's change stays within reach of the convolutions, unless pixels attend."""
+    params = replace(PARAMS, channels=(16,), depths=(1,), heads=(4,), mid_depth=0, y_width=0)
+    x, t, context, _ = inputs(1, 40, 40)
+    there = x.clone()
+    there[..., 0, 0] += 1
+
+    def reach(params: UNetParams) -> float:
+        network = randomised(UNet(params)).double()
+        # normalisation sees the whole map too; a single group's statistics are held still
+        for module in network.modules():
+            if isinstance(module, nn.GroupNorm):
+                module.forward = lambda h: h  # type: ignore[method-assign]
+        return (network(x, t, context) - network(there, t, context))[..., -8:, -8:].abs().max()
+
+    assert reach(replace(params, cross_only=(0,))) == 0
+    assert reach(params) > 0
+    far = context.clone()
+    far[:, 0] += 1
+    network = randomised(UNet(replace(params, cross_only=(0,)))).double()
+    assert (network(x, t, context) - network(x, t, far)).abs().min() > 0
 
 
 def test_a_fresh_network_predicts_zero() -> None:

@@ -37,6 +37,8 @@ class UNetParams:
         guided: whether it is told the guidance scale that it was distilled for.
         patch: latents are cut into patch × patch pixels first (Hoogeboom et al. 2301.11093, 3.3),
             1 for none; their sides are multiples of it.
+        cross_only: levels, the finest is 0, whose pixels read the prompt without attending to one
+            another (Saharia et al. 2205.11487, B.1).
     """
 
     channels_in: int
@@ -51,6 +53,7 @@ class UNetParams:
     groups: int
     guided: bool
     patch: int = 1
+    cross_only: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise InputError for levels that are not described in full."""
@@ -79,8 +82,7 @@ class UNet(nn.Module):
         super().__init__()
         p = self.params = params
         first, last = p.channels[0], p.channels[-1]
-        levels = list(zip(p.channels, p.depths, p.heads, strict=True))
-        coarsest = len(levels) - 1
+        coarsest = len(p.channels) - 1
 
         self.time = Perceptron(first, p.time_width)
         self.vector = Perceptron(p.y_width, p.time_width) if p.y_width else None
@@ -89,20 +91,23 @@ class UNet(nn.Module):
         self.conv_in = nn.Conv2d(p.channels_in * p.patch**2, first, 3, padding=1)
         wide = first
         self.down = nn.ModuleList()
-        for i, (c, depth, heads) in enumerate(levels):
+        for i, c in enumerate(p.channels):
             widths = [(wide, c)] + [(c, c)] * (p.blocks - 1)
-            self.down.append(_DownLevel(widths, depth, heads, i < coarsest, p))
+            self.down.append(_DownLevel(i, widths, i < coarsest, p))
             wide = c
 
         self.mid = nn.ModuleList(
-            [_Block(last, last, p.mid_depth, p.heads[-1], p), _Block(last, last, 0, 1, p)]
+            [
+                _Block(last, last, _attention(last, p.mid_depth, p.heads[-1], p), p),
+                _Block(last, last, None, p),
+            ]
         )
 
         skips = list(p.skips)
         self.up = nn.ModuleList()
-        for i, (c, depth, heads) in reversed(list(enumerate(levels))):
+        for i, c in reversed(list(enumerate(p.channels))):
             widths = [(w + skips.pop(), c) for w in [wide] + [c] * p.blocks]
-            self.up.append(_UpLevel(widths, depth, heads, i > 0, p))
+            self.up.append(_UpLevel(i, widths, i > 0, p))
             wide = c
 
         self.norm_out = NormSiLU(p.groups, first, EPS)
@@ -197,29 +202,44 @@ def _guidance_embedding(scale: Tensor) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-class _Block(nn.Module):
-    """A residual block, and a transformer of ``depth`` blocks where that is not 0."""
+def _attention(
+    channels: int, depth: int, heads: int, p: UNetParams, *, cross_only: bool = False
+) -> PixelTransformer | None:
+    if not depth:
+        return None
+    return PixelTransformer(channels, p.context_width, heads, depth, p.groups, cross_only)
 
-    def __init__(self, wide_in: int, wide_out: int, depth: int, heads: int, p: UNetParams) -> None:
+
+class _Block(nn.Module):
+    """A residual block, and the transformer after it where there is one."""
+
+    def __init__(
+        self, wide_in: int, wide_out: int, attention: PixelTransformer | None, p: UNetParams
+    ) -> None:
         super().__init__()
         self.residual = ResidualBlock(wide_in, wide_out, p.groups, EPS, p.time_width)
-        self.attention = (
-            PixelTransformer(wide_out, p.context_width, heads, depth, p.groups) if depth else None
-        )
+        self.attention = attention
 
     def forward(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
         x = self.residual(x, time)
         return x if self.attention is None else self.attention(x, context)
 
 
+def _blocks(level: int, widths: Sequence[tuple[int, int]], p: UNetParams) -> nn.ModuleList:
+    depth, heads, cross_only = p.depths[level], p.heads[level], level in p.cross_only
+    return nn.ModuleList(
+        _Block(a, b, _attention(b, depth, heads, p, cross_only=cross_only), p) for a, b in widths
+    )
+
+
 class _DownLevel(nn.Module):
     """Blocks of widths (in, out) at one resolution, then a step to the next coarser one."""
 
     def __init__(
-        self, widths: Sequence[tuple[int, int]], depth: int, heads: int, steps: bool, p: UNetParams
+        self, level: int, widths: Sequence[tuple[int, int]], steps: bool, p: UNetParams
     ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(_Block(a, b, depth, heads, p) for a, b in widths)
+        self.blocks = _blocks(level, widths, p)
         self.step = Downsample(widths[-1][1], centred=True) if steps else None
 
     def forward(self, x: Tensor, time: Tensor, context: Tensor) -> list[Tensor]:
@@ -237,10 +257,10 @@ class _UpLevel(nn.Module):
     """Blocks that read the way down's features, then a step to the next finer resolution."""
 
     def __init__(
-        self, widths: Sequence[tuple[int, int]], depth: int, heads: int, steps: bool, p: UNetParams
+        self, level: int, widths: Sequence[tuple[int, int]], steps: bool, p: UNetParams
     ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(_Block(a, b, depth, heads, p) for a, b in widths)
+        self.blocks = _blocks(level, widths, p)
         self.step = Upsample(widths[-1][1]) if steps else None
 
     def forward(self, x: Tensor, skips: list[Tensor], time: Tensor, context: Tensor) -> Tensor:

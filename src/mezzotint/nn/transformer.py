@@ -8,16 +8,27 @@ from mezzotint.nn.init import zeroed
 
 
 class PixelTransformer(nn.Module):
-    """``depth`` transformer blocks between two projections, added to the feature map."""
+    """``depth`` transformer blocks between two projections, added to the feature map.
+
+    ``cross_only`` has of each block the cross-attention alone: every pixel reads the prompt, and
+    none the others, which is what costs where pixels are many.
+    """
 
     def __init__(
-        self, channels: int, context_width: int, heads: int, depth: int, groups: int
+        self,
+        channels: int,
+        context_width: int,
+        heads: int,
+        depth: int,
+        groups: int,
+        cross_only: bool = False,
     ) -> None:
         super().__init__()
         self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
         self.project_in = nn.Linear(channels, channels)
         self.blocks = nn.ModuleList(
-            TransformerBlock(channels, context_width, heads) for _ in range(depth)
+            (CrossBlock if cross_only else TransformerBlock)(channels, context_width, heads)
+            for _ in range(depth)
         )
         self.project_out = zeroed(nn.Linear(channels, channels))
 
@@ -46,6 +57,19 @@ class TransformerBlock(nn.Module):
         x = x + self.attend_self(self.norm_self(x))
         x = x + self.attend_cross(self.norm_cross(x), self.attend_cross.keys_values(context))
         return x + self.feed(self.norm_feed(x))
+
+
+class CrossBlock(nn.Module):
+    """Cross-attention, normalised and added."""
+
+    def __init__(self, width: int, context_width: int, heads: int) -> None:
+        super().__init__()
+        self.norm_cross = nn.LayerNorm(width)
+        self.attend_cross = Attention(width, context_width, heads, bias=False)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """x (b, m, width) with context (b, n, context_width) → (b, m, width)."""
+        return x + self.attend_cross(self.norm_cross(x), self.attend_cross.keys_values(context))
 
 
 class GatedFeedForward(nn.Module):
