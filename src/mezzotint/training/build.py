@@ -6,16 +6,15 @@ import torch
 from torch import nn
 
 from mezzotint.errors import InputError
-from mezzotint.families.storybook import SIZES, together
+from mezzotint.families.storybook import denoiser_of, together
 from mezzotint.models.autoencoder import Autoencoder
-from mezzotint.models.clip import CLIP, CLIPText
-from mezzotint.models.unet import UNet
-from mezzotint.training.assemble import check_parts, read_autoencoder, read_tokenizer
+from mezzotint.models.clip import CLIP
+from mezzotint.training.assemble import check_parts, read_autoencoder, read_text, read_tokenizer
 from mezzotint.training.data.judged import FIRST_SEED, HELD_OUT_SEED, Judged, judged_scenes
 from mezzotint.training.data.latents import LatentSet, picture_latents
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
-from mezzotint.training.exports import read_sizes
+from mezzotint.training.distilled import build_folding, build_student
 from mezzotint.training.journal import note_progress
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
@@ -24,7 +23,9 @@ from mezzotint.training.task import Task
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe, AutoencoderTask
 from mezzotint.training.tasks.clip import CLIPRecipe, CLIPTask, run_tokenizer
 from mezzotint.training.tasks.denoiser import Captioned, DenoiserRecipe, DenoiserTask
+from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe, JudgeTask
+from mezzotint.training.tasks.student import StudentRecipe
 
 
 def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Task:
@@ -62,6 +63,10 @@ def _task(recipe: Recipe, folder: Path, sets: Sets, group: Group) -> Task:
             return _clip(recipe, task, folder, sets, group)
         case DenoiserRecipe() as task:
             return _denoiser(recipe, task, folder.parent, sets, group)
+        case FoldingRecipe() as task:
+            return build_folding(recipe, task, folder.parent, sets, group)
+        case StudentRecipe() as task:
+            return build_student(recipe, task, folder.parent, sets, group)
         case _:
             raise AssertionError(f"{type(recipe.task).__name__} makes its own data")
 
@@ -105,15 +110,14 @@ def _clip(recipe: Recipe, task: CLIPRecipe, folder: Path, sets: Sets, group: Gro
 def _denoiser(
     recipe: Recipe, task: DenoiserRecipe, home: Path, sets: Sets, group: Group
 ) -> DenoiserTask:
-    network = UNet(task.unet)
+    network = denoiser_of(task.network)
     autoencoder = read_autoencoder(home, task).to(group.device)
     latents = [
         picture_latents(pictures, autoencoder, group, note_progress)
         for pictures in (sets.train, sets.held_out)
     ]
     mean, std = (moment.to(group.device) for moment in latents[0].moments())
-    # of the sizes of the tower whose tokenizer it reads with
-    text = CLIPText(read_sizes(home / task.clip_run, "text", SIZES.text)).to(group.device)
+    text = read_text(home, task).to(group.device)
     tokenizer = read_tokenizer(home, task)
     model = together(network, autoencoder, text, tokenizer, (mean, std), recipe.pictures.size)
 

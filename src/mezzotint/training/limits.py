@@ -5,15 +5,18 @@ from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 from mezzotint.errors import InputError
-from mezzotint.families.storybook import STORYBOOK
+from mezzotint.families.storybook import family_of
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
+from mezzotint.training.tasks.folding import FoldingRecipe
+from mezzotint.training.tasks.student import StudentRecipe
 
 ONE_OR_MORE = {
     *("steps", "batch", "log_every", "validate_every", "grid_every", "save_every"),
     *("pictures.size", "pictures.scenes", "pictures.wordings", "pictures.held_out", "task.crop"),
+    *("task.paths", "task.held_out_paths", "task.rank", "task.walk.steps", "task.walk.stops"),
 }
 SHARES = {
     *("decay_share", "ema", "task.whole_share", "task.equivariance_share"),
@@ -48,10 +51,18 @@ def check(recipe: Recipe) -> None:
         case CLIPRecipe(vision=vision):
             if size != vision.size:
                 raise InputError(f"{what}: pictures.size {size}: task.vision takes {vision.size}")
-        case DenoiserRecipe(prompts=prompts):
-            _check_multiple(f"{what}: pictures.size", size, STORYBOOK.multiple)
-            if not prompts:
-                raise InputError(f"{what}: task.prompts is empty: give one or more")
+        case DenoiserRecipe(network=network, prompts=prompts):
+            _check_multiple(f"{what}: pictures.size", size, family_of(network).multiple)
+            _check_prompts(what, prompts)
+        case StudentRecipe(prompts=prompts) | FoldingRecipe(prompts=prompts):
+            if recipe.compile:
+                raise InputError(f"{what}: compile: a LoRA is trained as it stands; give false")
+            _check_prompts(what, prompts)
+
+
+def _check_prompts(what: str, prompts: tuple[str, ...]) -> None:
+    if not prompts:
+        raise InputError(f"{what}: task.prompts is empty: give one or more")
 
 
 def _check_multiple(name: str, side: int, multiple: int) -> None:

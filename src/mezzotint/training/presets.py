@@ -3,13 +3,16 @@
 from dataclasses import dataclass, replace
 
 from mezzotint.families.storybook import SIZES, VISION
+from mezzotint.training.data.paths import Walk
 from mezzotint.training.recipe import PicturesRecipe, Recipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
+from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe, world_detector
+from mezzotint.training.tasks.student import StudentRecipe
 
-PICTURES = PicturesRecipe(size=128, scenes=100_000, single=30_000, wordings=4, held_out=1024)
+PICTURES = PicturesRecipe(size=256, scenes=100_000, single=30_000, wordings=4, held_out=1024)
 
 AUTOENCODER = Recipe(
     name="autoencoder",
@@ -58,9 +61,10 @@ CLIP = replace(
 )
 
 _DENOISER_TASK = DenoiserRecipe(
-    unet=SIZES.unet,
+    network=SIZES.unet,
     autoencoder_run="autoencoder",
     clip_run="clip",
+    text_run="",
     times="logit_normal",
     times_mean=0.0,
     times_std=1.2,
@@ -95,11 +99,51 @@ DENOISER = replace(
     save_every=400,
 )
 
+STUDENT = replace(
+    AUTOENCODER,
+    name="student",
+    task=StudentRecipe(
+        teacher="model",
+        walk=Walk(cfg=4.0, steps=16, stops=4, spacing="flow_shift"),
+        paths=2048,
+        held_out_paths=64,
+        rank=32,
+        prompts=_DENOISER_TASK.prompts,
+    ),
+    pictures=DENOISER.pictures,
+    steps=800,
+    batch=64,
+    lr=1e-3,
+    warmup=20,
+    ema=0.99,
+    validate_every=100,
+    grid_every=200,
+    save_every=100,
+)
+"""Four steps for the teacher's many; it stands on a model, which a chain has to have made."""
+
+FOLDED = replace(
+    STUDENT,
+    name="folded",
+    task=FoldingRecipe(
+        teacher="model",
+        autoencoder_run="autoencoder",
+        cfg=4.0,
+        times="logit_normal",
+        times_mean=0.0,
+        times_std=1.2,
+        rank=32,
+        prompts=_DENOISER_TASK.prompts,
+    ),
+    pictures=DENOISER.pictures,
+)
+"""Guidance in the weights; it stands on a model and on the autoencoder's run."""
+
 JUDGE = replace(
     AUTOENCODER,
     name="judge",
     task=JudgeRecipe(world_detector()),
-    pictures=PicturesRecipe(size=128, scenes=60_000, single=0, wordings=1, held_out=2048),
+    pictures=PicturesRecipe(size=256, scenes=60_000, single=0, wordings=1, held_out=2048),
     steps=12_000,
     batch=64,
     lr=1e-3,
@@ -109,7 +153,11 @@ JUDGE = replace(
 )
 """Says what pictures show; no chain has it, for no generator is to be made with its help."""
 
-PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (AUTOENCODER, CLIP, DENOISER)}
+_FLOW_TASK = replace(_DENOISER_TASK, network=SIZES.flow, text_run="denoiser")
+
+FLOW = replace(DENOISER, name="flow", task=_FLOW_TASK)
+
+PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (AUTOENCODER, CLIP, DENOISER, FLOW)}
 
 
 @dataclass(frozen=True)
@@ -159,11 +207,16 @@ CHAINS: dict[str, Chain] = {
                 steps=20,
                 batch=16,
             ),
+            "flow": _smoke(
+                replace(FLOW, task=replace(_FLOW_TASK, prompts=_FLOW_TASK.prompts[:1])),
+                steps=20,
+                batch=16,
+            ),
         },
     ),
 }
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for chain in CHAINS.values() for recipe in chain.runs.values()
-} | {JUDGE.name: JUDGE}
+} | {recipe.name: recipe for recipe in (STUDENT, FOLDED, JUDGE)}
 """Every recipe that has a name."""

@@ -6,7 +6,9 @@ from mezzotint.training.schedule import Decay
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
+from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe
+from mezzotint.training.tasks.student import StudentRecipe
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,14 @@ class Recipe:
     """
 
     name: str
-    task: AutoencoderRecipe | CLIPRecipe | DenoiserRecipe | JudgeRecipe
+    task: (
+        AutoencoderRecipe
+        | CLIPRecipe
+        | DenoiserRecipe
+        | FoldingRecipe
+        | JudgeRecipe
+        | StudentRecipe
+    )
     pictures: PicturesRecipe
     seed: int
     steps: int

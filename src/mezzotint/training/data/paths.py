@@ -21,7 +21,6 @@ from mezzotint.diffusion.times import times
 from mezzotint.families.base import Model
 from mezzotint.files import write_whole
 from mezzotint.training.data.pictures import PictureSet
-from mezzotint.training.data.tokens import Tokens
 from mezzotint.training.draw import Draw, subseed, visits
 from mezzotint.training.process_group import Group
 from mezzotint.training.teacher import guided, told
@@ -49,9 +48,9 @@ class Walk:
 
 
 class Paths:
-    """States (k + 1, c, h, w) of paths at the student's k + 1 times, and their prompts' tokens."""
+    """States (k + 1, c, h, w) of paths at the student's times, and their prompts' ``tokens``."""
 
-    def __init__(self, parts: list[States], tokens: Tokens) -> None:
+    def __init__(self, parts: list[States], tokens: Tensor) -> None:
         self._parts, self.tokens = parts, tokens
 
     def __len__(self) -> int:
@@ -70,7 +69,6 @@ def stops_of(model: Model, walk: Walk) -> Tensor:
 
 def teacher_paths(
     pictures: PictureSet,
-    tokens: Tokens,
     count: int,
     seed: int,
     model: Model,
@@ -82,8 +80,7 @@ def teacher_paths(
     """Paths for captions of a set, the missing ones worked out first, shared by the processes.
 
     Args:
-        pictures: the set, in whose folder they are kept.
-        tokens: of its captions (pictures, wordings, n).
+        pictures: the set whose captions they are for, and in whose folder they are kept.
         count: how many paths.
         seed: which captions, and which noise.
         model: the teacher.
@@ -105,7 +102,7 @@ def teacher_paths(
     group.wait()  # every process has to have seen the same files before one writes
     mine = todo[group.rank :: group.size]
     for done, shard in enumerate(mine, 1):
-        prompts = torch.from_numpy(_prompts(tokens, seed, shard).astype(np.int64))
+        prompts = _prompts(pictures, seed, shard, model)
         shape = model.latent_channels, *[family.size // model.factor] * 2
         noise = _draw(seed, shard).normal("noise", *shape).to(group.device)
         with torch.no_grad(), torch.autocast(group.device.type, torch.bfloat16, enabled=bf16):
@@ -116,14 +113,16 @@ def teacher_paths(
         if group.leads:
             progress("paths of the teacher", count * done // len(mine), count)
     group.wait()
-    prompts = np.concatenate([_prompts(tokens, seed, shard) for shard in range(len(files))])
-    return Paths([np.load(file, mmap_mode="r") for file in files], prompts[:count])
+    tokens = torch.cat([_prompts(pictures, seed, shard, model) for shard in range(len(files))])
+    return Paths([np.load(file, mmap_mode="r") for file in files], tokens[:count])
 
 
-def _prompts(tokens: Tokens, seed: int, shard: int) -> Tokens:
+def _prompts(pictures: PictureSet, seed: int, shard: int, model: Model) -> Tensor:
     """The tokens (SHARD, n) of a shard's prompts."""
-    chosen = visits(subseed(seed, "paths"), len(tokens), shard * SHARD, SHARD)
-    return tokens[chosen, _draw(seed, shard).integers("wording", tokens.shape[1])]
+    chosen = visits(subseed(seed, "paths"), len(pictures), shard * SHARD, SHARD)
+    wordings = _draw(seed, shard).integers("wording", len(pictures.captions[0]))
+    pairs = zip(chosen.tolist(), wordings.tolist(), strict=True)
+    return model.encoders[0].windows([pictures.captions[k][wording] for k, wording in pairs])
 
 
 def _draw(seed: int, shard: int) -> Draw:

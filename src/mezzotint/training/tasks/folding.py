@@ -4,6 +4,7 @@ At guidance 1 the network learns to say what its teacher, guided at one fixed sc
 same noised data (Meng et al. 2210.03142, section 3.1). A negative prompt has no effect any more.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from torch import Tensor
 from mezzotint.diffusion.distillation import distillation_loss
 from mezzotint.diffusion.losses import Distribution, sample_times
 from mezzotint.families.base import Model
+from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.draw import Draw, subseed, visits
 from mezzotint.training.low_rank import LowRank
 from mezzotint.training.task import Batch, Metrics
-from mezzotint.training.tasks.denoiser import Captioned
 from mezzotint.training.teacher import guided, prompted, sheet_of, told
 
 HELD_OUT_BATCH = 64
@@ -48,6 +49,14 @@ class FoldingRecipe:
     prompts: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Described:
+    """Latents of a set of pictures, and the wordings of each one's caption."""
+
+    latents: LatentSet
+    captions: Sequence[Sequence[str]]
+
+
 class FoldingTask:
     """The network with the LoRA, unguided, after the network without it, guided."""
 
@@ -55,8 +64,8 @@ class FoldingTask:
         self,
         recipe: FoldingRecipe,
         seed: int,
-        train: Captioned,
-        held_out: Captioned,
+        train: Described,
+        held_out: Described,
         model: Model,
     ) -> None:
         self.recipe, self.seed = recipe, seed
@@ -65,9 +74,10 @@ class FoldingTask:
 
     def batch(self, draw: Draw) -> Batch:
         """``latents`` (b, c, h, w) float16 as the encoder gave them, and ``tokens`` (b, n)."""
-        indices = visits(self.seed, self.train.count, draw.step * draw.batch, draw.batch)[draw.rows]
-        wordings = draw.integers("wording", self.train.tokens.shape[1])
-        return _tensors(self.train, indices, wordings)
+        count, start = len(self.train.captions), draw.step * draw.batch
+        indices = visits(self.seed, count, start, draw.batch)[draw.rows]
+        wordings = draw.integers("wording", len(self.train.captions[0]))
+        return self._rows(self.train, indices, wordings)
 
     def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         """The mean loss of the batch."""
@@ -80,18 +90,18 @@ class FoldingTask:
         Their ratio is the share of guidance that is missing.
         """
         process, device = self.model.family.process, self.model.device
-        loss, unguided = 0.0, 0.0
-        for step, first in enumerate(range(0, self.held_out.count, HELD_OUT_BATCH)):
-            numbers = np.arange(first, min(first + HELD_OUT_BATCH, self.held_out.count))
+        loss, unguided, count = 0.0, 0.0, len(self.held_out.captions)
+        for step, first in enumerate(range(0, count, HELD_OUT_BATCH)):
+            numbers = np.arange(first, min(first + HELD_OUT_BATCH, count))
             draw = Draw(subseed(self.seed, "held out"), step, len(numbers), slice(None), device)
-            rows = _tensors(self.held_out, numbers, np.zeros_like(numbers))
+            rows = self._rows(self.held_out, numbers, np.zeros_like(numbers))
             batch = {name: row.to(device) for name, row in rows.items()}
             found, goal, t = self._answers(batch, draw)
             with self.network.off():
                 plain, _, _ = self._answers(batch, draw)
             loss += distillation_loss(found, goal, t, process).sum().item()
             unguided += distillation_loss(plain, goal, t, process).sum().item()
-        return {"loss": loss / self.held_out.count, "unguided": unguided / self.held_out.count}
+        return {"loss": loss / count, "unguided": unguided / count}
 
     def grid(self) -> Image.Image:
         """A picture for each of the recipe's prompts, as a user would get it."""
@@ -101,6 +111,16 @@ class FoldingTask:
         """Write ``folded.safetensors``, a LoRA of the teacher."""
         about = {"teacher": self.model.digest, "cfg": "1", "folded_cfg": f"{self.recipe.cfg:g}"}
         self.network.save(folder / "folded.safetensors", self.model.parts, about)
+
+    def _rows(
+        self, described: Described, indices: NDArray[np.int64], wordings: NDArray[np.int64]
+    ) -> Batch:
+        pairs = zip(indices.tolist(), wordings.tolist(), strict=True)
+        prompts = [described.captions[k][wording] for k, wording in pairs]
+        return {
+            "latents": torch.from_numpy(described.latents.latents(indices)),
+            "tokens": self.model.encoders[0].windows(prompts),
+        }
 
     def _answers(self, batch: Batch, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
         """The x̂₀ (b, c, h, w) of the student and of its teacher, and their times (b,)."""
@@ -115,13 +135,3 @@ class FoldingTask:
         with torch.no_grad(), self.network.off():
             goal = guided(model, conditioning, recipe.cfg)(x, t)
         return prompted(model, conditioning)(x, t), goal, t
-
-
-def _tensors(
-    captioned: Captioned, indices: NDArray[np.int64], wordings: NDArray[np.int64]
-) -> Batch:
-    tokens = captioned.tokens[indices, wordings]
-    return {
-        "latents": torch.from_numpy(captioned.latents.latents(indices)),
-        "tokens": torch.from_numpy(tokens.astype(np.int64)),
-    }

@@ -135,5 +135,5 @@ def _tensors(paths: Paths, indices: NDArray[np.int64], segments: NDArray[np.int6
         "start": torch.from_numpy(paths.states(indices, segments)),
         "end": torch.from_numpy(paths.states(indices, segments + 1)),
         "segment": torch.from_numpy(segments),
-        "tokens": torch.from_numpy(paths.tokens[indices].astype(np.int64)),
+        "tokens": paths.tokens[torch.from_numpy(indices)],
     }

@@ -1,0 +1,54 @@
+"""Students with their data ready, for ``build``."""
+
+from pathlib import Path
+
+from mezzotint.families.storybook import SIZES
+from mezzotint.models.autoencoder import Autoencoder
+from mezzotint.training.data.latents import picture_latents
+from mezzotint.training.data.paths import Paths, teacher_paths
+from mezzotint.training.data.pictures import PictureSet, Sets
+from mezzotint.training.exports import read_network
+from mezzotint.training.journal import note_progress
+from mezzotint.training.process_group import Group
+from mezzotint.training.recipe import Recipe
+from mezzotint.training.tasks.folding import Described, FoldingRecipe, FoldingTask
+from mezzotint.training.tasks.student import StudentRecipe, StudentTask
+from mezzotint.training.teacher import read_teacher
+
+
+def build_student(
+    recipe: Recipe, task: StudentRecipe, home: Path, sets: Sets, group: Group
+) -> StudentTask:
+    """The task, after its teacher has gone all paths that are not there yet.
+
+    Raises:
+        InputError: there is no teacher, or its steps are too few.
+    """
+    model = read_teacher(home, task.teacher, group.device)
+
+    def paths(pictures: PictureSet, count: int) -> Paths:
+        return teacher_paths(
+            pictures, count, recipe.seed, model, task.walk, recipe.bf16, group, note_progress
+        )
+
+    train, held_out = paths(sets.train, task.paths), paths(sets.held_out, task.held_out_paths)
+    return StudentTask(task, recipe.seed, train, held_out, model)
+
+
+def build_folding(
+    recipe: Recipe, task: FoldingRecipe, home: Path, sets: Sets, group: Group
+) -> FoldingTask:
+    """The task, with the latents that its teacher learned from.
+
+    Raises:
+        InputError: there is no teacher, or the autoencoder's run is not finished.
+    """
+    model = read_teacher(home, task.teacher, group.device)
+    run = home / task.autoencoder_run
+    autoencoder = read_network(run, "autoencoder", Autoencoder, SIZES.autoencoder)
+    autoencoder = autoencoder.to(group.device)
+    train, held_out = (
+        Described(picture_latents(pictures, autoencoder, group, note_progress), pictures.captions)
+        for pictures in (sets.train, sets.held_out)
+    )
+    return FoldingTask(task, recipe.seed, train, held_out, model)
