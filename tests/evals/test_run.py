@@ -12,7 +12,7 @@ from PIL import Image
 
 from mezzotint.errors import InputError
 from mezzotint.evals import run
-from mezzotint.evals.gallery import gallery
+from mezzotint.evals.gallery import Gallery
 from mezzotint.evals.judge import Seen
 from mezzotint.evals.skills import PROMPTS, SKILLS
 from mezzotint.training.data.scenes import HELD_OUT_SEEDS
@@ -68,7 +68,7 @@ def measure(tiny, by: run.Instruments, scenes, tmp_path: Path):
     def measure(told: run.Settings):
         heard: list[tuple[str, int, int]] = []
         tick = lambda *each: heard.append(each)  # noqa: E731
-        return run.evaluate(tiny, told, by, scenes(told), tmp_path / "out", tick), heard
+        return run.evaluate(tiny, told, by, tmp_path / "out", tick, scenes(told)), heard
 
     return measure
 
@@ -119,7 +119,7 @@ def test_only_what_is_asked_for_is_drawn(measure, tmp_path: Path, what, pictures
 
 def test_a_pictures_name_is_a_function_of_all_that_makes_it(tiny, tmp_path: Path):
     def name(prompt: str, seed: int, **drawing) -> str:
-        draw = gallery(tiny, tmp_path, {"steps": 1, **drawing}, 1, lambda *_: None)
+        draw = Gallery(tiny, tmp_path, {"steps": 1, **drawing}, 1, lambda *_: None)
         draw([prompt], [seed])
         return draw.asked[0][1].name
 

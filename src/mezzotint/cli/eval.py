@@ -79,7 +79,6 @@ def evaluate(
         torch.set_num_threads(threads)
     pipe = mz.load(model, dtype=dtype)
     with phase_bar() as tick:
-        against = run.scenes(settings, instruments.features, pipe.model.family.size, tick)
-        found = run.evaluate(pipe, settings, instruments, against, out, tick)
+        found = run.evaluate(pipe, settings, instruments, out, tick)
     print(table(found))
     print(out / "report.json")

@@ -11,7 +11,6 @@ from pathlib import Path
 from PIL import Image
 
 from mezzotint.adapters.pictures import opened
-from mezzotint.errors import InputError
 from mezzotint.files import write_whole
 from mezzotint.pipeline.metadata import png
 from mezzotint.pipeline.pipeline import Pipeline
@@ -74,16 +73,3 @@ class Gallery:
         dtype = next(model.network.parameters()).dtype
         made_by = [asdict(request), model.digest, self.pipe.source, str(dtype)]
         return blake2b(json.dumps(made_by).encode(), digest_size=16).hexdigest()
-
-
-def gallery(pipe: Pipeline, folder: Path, drawing: Options, total: int, tick: Tick) -> Gallery:
-    """A gallery in ``folder``, which is made if it is not there.
-
-    Raises:
-        InputError: the folder cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
-    return Gallery(pipe, folder, drawing, total, tick)

@@ -18,7 +18,7 @@ from mezzotint.evals.clip_score import clip_score
 from mezzotint.evals.diversity import Diversity, diversity
 from mezzotint.evals.features import Features, clip_features, extract, load_features
 from mezzotint.evals.fidelity import fidelity, nearest
-from mezzotint.evals.gallery import Gallery, Tick, gallery
+from mezzotint.evals.gallery import Gallery, Tick
 from mezzotint.evals.judge import Judge
 from mezzotint.evals.judge import load as load_judge
 from mezzotint.evals.report import Drawing, Evaluation, as_json, contact_sheet
@@ -92,17 +92,14 @@ def instruments(
     if "accuracy" in what and judge is None:
         others = ",".join(each for each in WHAT if each != "accuracy")
         raise InputError(f"accuracy needs a judge: name one with --judge, or give --what {others}")
+    judging = load_judge(judge) if judge and "accuracy" in what else None
     home = clip or next(iter(EMBEDDED.values()))
     towers = load_towers(_there(home)) if "clip" in what else None
     seeing = None
     if {"fidelity", "diversity"} & what:
         own = clip_features(towers.vision) if towers and features is None else None
         seeing = own or load_features(_there(features or home))
-    return Instruments(
-        judge=load_judge(judge) if judge and "accuracy" in what else None,
-        features=seeing,
-        towers=towers,
-    )
+    return Instruments(judging, seeing, towers)
 
 
 @dataclass(frozen=True)
@@ -151,9 +148,9 @@ def evaluate(
     pipe: Pipeline,
     settings: Settings,
     instruments: Instruments,
-    against: Scenes,
     folder: Path,
     tick: Tick,
+    against: Scenes | None = None,
 ) -> Evaluation:
     """Measure a model and write `report.json`, `pictures.png` and, for fidelity, `neighbours.png`.
 
@@ -164,18 +161,21 @@ def evaluate(
         pipe: the model.
         settings: what to measure.
         instruments: all that ``settings.what`` needs.
-        against: scenes of the same settings and of the model's size.
         folder: made if it is not there.
         tick: is told how it goes.
+        against: what ``scenes`` gave for the same settings; drawn, if not given.
 
     Raises:
         InputError: there are too few pictures, an option is out of its range, or the folder cannot
             be written.
     """
+    how = complete(pipe.model.family, "", **settings.drawing)
+    pictures = _made(folder / "pictures")
+    against = against or scenes(settings, instruments.features, pipe.model.family.size, tick)
     asks = _asks(settings.prompts) if "accuracy" in settings.what else []
     varied = against.prompts[:VARIED] if "diversity" in settings.what else []
     total = (len(asks) + len(varied)) * settings.images + len(against.prompts) - len(varied)
-    draw = gallery(pipe, folder / "pictures", settings.drawing, total, tick)
+    draw = Gallery(pipe, pictures, settings.drawing, total, tick)
 
     judged = None
     if asks and instruments.judge:
@@ -194,7 +194,6 @@ def evaluate(
         score = clip_score(instruments.towers, against.prompts, drawn, against.pictures)
 
     seconds = median(draw.seconds) if draw.seconds else None
-    how = complete(pipe.model.family, "", **settings.drawing)
     drawing = Drawing(
         model=pipe.source,
         digest=pipe.model.digest,
@@ -219,6 +218,14 @@ def _asks(count: int) -> list[Prompt]:
     made = skill_prompts(count=max(count, PROMPTS))
     each = -(-count // len(SKILLS))
     return [ask for skill in SKILLS for ask in [a for a in made if a.skill == skill][:each]]
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from error
+    return folder
 
 
 def _there(path: Path) -> Path:

@@ -53,7 +53,7 @@ def load_towers(path: Path) -> Towers:
     """
     folder = own_folder(path)
     if folder is None:
-        raise InputError(f"{path} has no CLIP of ours: name a CLIP run's folder")
+        raise InputError(f"{path} has no CLIP of ours: name a CLIP run's folder with --clip")
     vision = own_vision(folder)
     sizes, weights, where = _part(folder, "text")
     text = _filled(CLIPText(replaced(SIZES.text, sizes, where)), weights, where)
@@ -74,7 +74,9 @@ def _part(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor], s
         model = open_folder(folder)
         table = model.table(SIZES_FILE)
         if file.name not in model.hashes or not isinstance(sizes := table.get(name), dict):
-            raise InputError(f"{folder} has no {name} tower of a CLIP: name a CLIP run's folder")
+            raise InputError(
+                f"{folder} has no {name} tower of a CLIP: name a CLIP run's folder with --clip"
+            )
         return sizes, model.weights(file.name), str(file)
     tensors = open_tensors(file)
     return read_table(file.with_suffix(".json")), dict(tensors), str(file)
