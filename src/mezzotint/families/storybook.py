@@ -1,39 +1,51 @@
 """The family of the embedded model: small networks for pictures of the storybook world.
 
 The shape is Stable Diffusion's (Rombach et al. 2022): an autoencoder of factor 8 with four
-channels, a CLIP text tower, a U-Net with cross-attention. The cosine process and v-prediction
-(Nichol & Dhariwal 2021; Salimans & Ho 2022) give every noise level a fair share of the training
-even with times drawn uniformly. Normalisation has 16 channels or more a group, and attention only
-where the latent is 8 × 8, because that is what a CPU is quick at.
+channels, a CLIP text tower, and one or two denoisers that both attend to it, of which one is the
+default. The U-Net has the cosine process and v-prediction (Nichol & Dhariwal 2021; Salimans & Ho
+2022), the transformer rectified flow (Liu et al. 2022). In the U-Net normalisation has 16 channels
+or more a group, and attention only where the latent is 8 × 8, because that is what a CPU is quick
+at.
+
+A folder holds more than one model to draw with, its *variants*: each of its denoisers, and the
+default with a LoRA that lets it draw in fewer steps, or without guidance.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
 from mezzotint.checkpoints.faults import refuse_any
-from mezzotint.checkpoints.folder import load_complete, open_folder, write_manifest
+from mezzotint.checkpoints.folder import WeightsFolder, load_complete, open_folder, write_manifest
 from mezzotint.checkpoints.packed import save_packed
+from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.diffusion import Process
+from mezzotint.errors import choose
 from mezzotint.families.base import Family, Model, first_pooled
 from mezzotint.families.keys import sd_keys
+from mezzotint.families.sizes.storybook_presets import SIZES, Denoiser, Sizes
 from mezzotint.families.text import Frame, Reads, TextEncoder, bare
 from mezzotint.files import whole_folder, write_whole
-from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
-from mezzotint.models.clip import CLIPText, CLIPTextParams, CLIPVisionParams, TowerParams
+from mezzotint.models.autoencoder import Autoencoder
+from mezzotint.models.clip import CLIPText, CLIPVision
+from mezzotint.models.dit import DiT, DiTParams
 from mezzotint.models.unet import UNet, UNetParams
 from mezzotint.nn.init import unfilled
 from mezzotint.specs import replaced
 
-NETWORK, AUTOENCODER, TEXT = "unet.safetensors", "autoencoder.safetensors", "text.safetensors"
+AUTOENCODER, TEXT = "autoencoder.safetensors", "text.safetensors"
 TOKENIZER, SIZES_FILE = "tokenizer.json", "sizes.json"
+NETWORKS: dict[Denoiser, str] = {"unet": "unet.safetensors", "flow": "flow.safetensors"}
+LORAS = {"student": "student.safetensors", "folded": "folded.safetensors"}
+VARIANTS = (*NETWORKS, *LORAS)
 LATENT_MEAN, LATENT_STD = "latent_mean", "latent_std"  # beside the autoencoder's own weights
 
-WIDTH = 256  # of the text tower, and so of the context that the U-Net attends to
+BEGIN = 0  # the token that begins a prompt
 
 STORYBOOK = Family(
     name="storybook",
@@ -46,9 +58,9 @@ STORYBOOK = Family(
     reads=(Reads(length=46, repeats=False, skip=1, normed=True),),
     join=first_pooled,
     zero_blank=False,
-    size=128,
-    smallest=64,
-    largest=256,
+    size=256,
+    smallest=128,
+    largest=512,
     multiple=8,
     steps=20,
     cfg=4.0,
@@ -58,95 +70,90 @@ STORYBOOK = Family(
     shift=None,
     guidance=None,
 )
+"""The family with the U-Net."""
 
-
-@dataclass(frozen=True)
-class Sizes:
-    """What may differ between two models of this family; they are told by ``sizes.json``.
-
-    Attributes:
-        size: side of the pictures, in pixels.
-    """
-
-    size: int
-    autoencoder: AutoencoderParams
-    text: CLIPTextParams
-    unet: UNetParams
-
-
-SIZES = Sizes(
-    size=128,
-    autoencoder=AutoencoderParams(
-        image_channels=3,
-        latent_channels=4,
-        patch=4,
-        channels=(64, 128),
-        blocks=2,
-        mid_attention=False,
-        latent_convs=False,
-        groups=4,
-    ),
-    text=CLIPTextParams(
-        tower=TowerParams(width=WIDTH, layers=4, heads=4, hidden=4 * WIDTH, activation="gelu"),
-        vocabulary=1024,
-        length=48,
-        end_token=1,
-        projection=WIDTH,
-    ),
-    unet=UNetParams(
-        channels_in=4,
-        channels_out=4,
-        channels=(128, 192),
-        blocks=2,
-        depths=(0, 1),
-        mid_depth=1,
-        heads=(2, 3),
-        context_width=WIDTH,
-        y_width=WIDTH,
-        groups=8,
-        guided=False,
-    ),
+FLOW = replace(
+    STORYBOOK, process=Process.flow(), prediction="flow", multiple=16, spacing="trailing"
 )
+"""The family with the transformer."""
 
-VISION = CLIPVisionParams(
-    tower=TowerParams(width=WIDTH, layers=4, heads=4, hidden=4 * WIDTH, activation="gelu"),
-    size=128,
-    patch=16,
-    projection=WIDTH,
-)
+_LORA_DEFAULTS = {  # where a LoRA's own metadata do not say otherwise
+    "student": {"steps": "4", "cfg": "1", "sampler": "ddim", "spacing": "trailing"},
+    "folded": {"cfg": "1"},
+}
+
+
+VISION = SIZES.vision
 """The image tower of the family's CLIP."""
 
 
-BEGIN = 0  # the token that begins a prompt
+def kind_of(params: UNetParams | DiTParams) -> Denoiser:
+    """Which of the denoisers has sizes like these."""
+    return "unet" if isinstance(params, UNetParams) else "flow"
 
 
-def load(path: Path) -> Model:
-    """The model in a folder that ``save`` wrote, float32 on the CPU.
+def family_of(params: UNetParams | DiTParams) -> Family:
+    """The family with a denoiser of these sizes."""
+    return {"unet": STORYBOOK, "flow": FLOW}[kind_of(params)]
+
+
+def denoiser_of(params: UNetParams | DiTParams) -> UNet | DiT:
+    """A denoiser of these sizes."""
+    return UNet(params) if isinstance(params, UNetParams) else DiT(params)
+
+
+def variants(path: Path) -> list[str]:
+    """The names of what the folder ``path`` has to draw with, the default's first.
 
     Raises:
-        InputError: the folder is not one of these, or a file is damaged or does not fit.
+        InputError: the folder is not one of these.
     """
     folder = open_folder(path)
-    sizes = replaced(SIZES, folder.table(SIZES_FILE), str(path / SIZES_FILE))
+    return _variants(folder, _sizes(folder))
+
+
+def load(path: Path, variant: str = "") -> Model:
+    """The model in a folder that ``save`` wrote, float32 on the CPU.
+
+    Args:
+        path: of the folder.
+        variant: one of ``variants``; the default if empty. The LoRA of one that has any is
+            ``path / LORAS[variant]``, and is still to be injected.
+
+    Raises:
+        InputError: the folder is not one of these, it has no such variant, or a file is damaged or
+            does not fit.
+    """
+    folder = open_folder(path)
+    sizes = _sizes(folder)
+    name = variant or sizes.default
+    if variant:
+        choose(f"variant of {path}", variant, dict.fromkeys(_variants(folder, sizes)))
+    kind = sizes.default if name in LORAS else cast("Denoiser", name)
+    file = NETWORKS[kind]
     autoencoder = folder.weights(AUTOENCODER)
     scale = [name for name in (LATENT_MEAN, LATENT_STD) if name not in autoencoder]
     refuse_any(str(path / AUTOENCODER), {"missing": scale})
     moments = autoencoder.pop(LATENT_MEAN), autoencoder.pop(LATENT_STD)
     with unfilled():
-        network, text = UNet(sizes.unet), CLIPText(sizes.text)
-        decoder = Autoencoder(sizes.autoencoder)
-    load_complete(network, folder.weights(NETWORK), str(path / NETWORK))
+        network = denoiser_of(sizes.unet if kind == "unet" else sizes.flow)
+        decoder, text = Autoencoder(sizes.autoencoder), CLIPText(sizes.text)
+    load_complete(network, folder.weights(file), str(path / file))
     load_complete(decoder, autoencoder, str(path / AUTOENCODER))
     load_complete(text, folder.weights(TEXT), str(path / TEXT))
     tokenizer = Tokenizer.from_str(folder.read(TOKENIZER).decode())
     model = together(network, decoder, text, tokenizer, moments, sizes.size)
     for module in model.modules.values():
         module.requires_grad_(False).eval()
-    return replace(model, digest=folder.digest)
+    used = [file, AUTOENCODER, TEXT, TOKENIZER, SIZES_FILE]
+    if name in LORAS:
+        used.append(LORAS[name])
+        model = replace(model, family=_with_lora(model.family, folder, name))
+    return replace(model, digest=_digest(folder, used))
 
 
 def together(
-    network: UNet,
+    network: UNet | DiT,
     autoencoder: Autoencoder,
     text: CLIPText,
     tokenizer: Tokenizer,
@@ -168,33 +175,79 @@ def together(
     frame = Frame(BEGIN, end, pad=end, comma=None, length=length, repeats=reads.repeats)
     encoder = TextEncoder(text, bare(tokenizer), frame, reads.skip, reads.normed)
     mean, std = (moment.view(1, -1, 1, 1) for moment in moments)
+    family = family_of(network.params)
+    names = {"network": (sd_keys.UNET,)} if isinstance(network, UNet) else {}
     return Model(
-        family=replace(STORYBOOK, size=size),
+        family=replace(family, size=size, smallest=size // 2, largest=2 * size),
         network=network,
         autoencoder=autoencoder,
         encoders=(encoder,),
         latent_mean=mean,
         latent_std=std,
-        maps={"network": (sd_keys.UNET,), "text": (sd_keys.CLIP_TEXT,)},
+        maps={**names, "text": (sd_keys.CLIP_TEXT,)},
         digest="",
     )
 
 
-def save(model: Model, path: Path) -> None:
-    """Write ``model`` to a new folder, its weights packed to 8 bits."""
-    network, encoder = cast("UNet", model.network), model.encoders[0]
-    text = cast("CLIPText", encoder.network)
-    autoencoder = cast("Autoencoder", model.autoencoder)
-    sizes = Sizes(model.family.size, autoencoder.params, text.params, network.params)
+def save(
+    model: Model,
+    path: Path,
+    other: UNet | DiT | None = None,
+    vision: CLIPVision | None = None,
+    loras: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a model to a new folder, its weights packed to 8 bits.
+
+    Args:
+        model: its network is the default.
+        path: of the folder.
+        other: the denoiser of the other kind, of the same latents and the same text tower.
+        vision: the image tower that scores pictures.
+        loras: files for variants of the default, by the names in ``LORAS``.
+    """
+    network, encoder = cast("UNet | DiT", model.network), model.encoders[0]
+    text, autoencoder = cast("CLIPText", encoder.network), cast("Autoencoder", model.autoencoder)
+    both = (network,) if other is None else (network, other)
+    denoisers = {kind_of(each.params): each for each in both}
+    parts = {"autoencoder": autoencoder, "text": text, **denoisers}
+    parts |= {} if vision is None else {"vision": vision}
+    sizes = {name: asdict(part.params) for name, part in parts.items()}
+    scale = {LATENT_MEAN: model.latent_mean.flatten(), LATENT_STD: model.latent_std.flatten()}
+    head = {"size": model.family.size, "default": kind_of(network.params)}
     with whole_folder(path) as folder:
-        _save(folder / NETWORK, network)
-        _save(folder / TEXT, text)
-        scale = {LATENT_MEAN: model.latent_mean.flatten(), LATENT_STD: model.latent_std.flatten()}
-        _save(folder / AUTOENCODER, autoencoder, scale)
+        for name, part in parts.items():
+            weights = part.state_dict() | (scale if part is autoencoder else {})
+            save_packed(folder / f"{name}.safetensors", weights, {"family": STORYBOOK.name})
+        for name, data in (loras or {}).items():
+            write_whole(folder / LORAS[name], data)
         write_whole(folder / TOKENIZER, encoder.tokenizer.to_str().encode())
-        write_whole(folder / SIZES_FILE, json.dumps(asdict(sizes), indent=2).encode() + b"\n")
+        write_whole(folder / SIZES_FILE, json.dumps(head | sizes, indent=2).encode() + b"\n")
         write_manifest(folder, STORYBOOK.name)
 
 
-def _save(file: Path, network: nn.Module, extra: dict[str, Tensor] | None = None) -> None:
-    save_packed(file, network.state_dict() | (extra or {}), {"family": STORYBOOK.name})
+def _sizes(folder: WeightsFolder) -> Sizes:
+    return replaced(SIZES, folder.table(SIZES_FILE), str(folder.path / SIZES_FILE))
+
+
+def _variants(folder: WeightsFolder, sizes: Sizes) -> list[str]:
+    files = {**NETWORKS, **LORAS}
+    names = sorted(VARIANTS, key=lambda name: name != sizes.default)
+    return [name for name in names if files[name] in folder.hashes]
+
+
+def _with_lora(family: Family, folder: WeightsFolder, variant: str) -> Family:
+    """The family, to be drawn with as a LoRA's metadata say it was made for."""
+    folder.read(LORAS[variant])  # whether it is whole
+    told = _LORA_DEFAULTS[variant] | dict(open_tensors(folder.path / LORAS[variant]).metadata)
+    return replace(
+        family,
+        steps=int(told.get("steps", family.steps)),
+        cfg=float(told.get("cfg", family.cfg)),
+        sampler=told.get("sampler", family.sampler),
+        spacing=told.get("spacing", family.spacing),
+    )
+
+
+def _digest(folder: WeightsFolder, names: Sequence[str]) -> str:
+    """What stands for these files together."""
+    return replace(folder, hashes={name: folder.hashes[name] for name in names}).digest

@@ -13,6 +13,7 @@ rotations in halves rather than in neighbouring pairs. Together that saves a qua
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -114,7 +115,7 @@ class DiT(nn.Module):
 
         Given to ``forward``, it spares reading them again, and no bit of the prediction changes.
         """
-        return [block.attend_cross.keys_values(context) for block in self.blocks]
+        return [cast("Block", block).attend_cross.keys_values(context) for block in self.blocks]
 
 
 class Block(nn.Module):

@@ -1,6 +1,6 @@
 """From what a user names to a pipeline that is ready to draw."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
@@ -8,6 +8,7 @@ from textwrap import shorten
 import torch
 
 from mezzotint import weights
+from mezzotint.adapters.lora import lora
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.checkpoints.find import find, offered
 from mezzotint.checkpoints.folder import open_folder
@@ -18,7 +19,7 @@ from mezzotint.families.files import diffusers_folder, single_file
 from mezzotint.pipeline.pipeline import Pipeline
 
 EMBEDDED = {storybook.STORYBOOK.name: Path(weights.__path__[0])}
-FAMILIES = {storybook.STORYBOOK.name: storybook.load}
+FAMILIES: dict[str, Callable[[Path, str], Model]] = {storybook.STORYBOOK.name: storybook.load}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 ENGINES = {"auto": "eager", "eager": "eager"}
 
@@ -35,7 +36,8 @@ def load(
     Args:
         source: a folder of ours or of diffusers', a file of weights, a name in the folders of
             ``MEZZOTINT_MODELS``, an id on the Hugging Face hub, or the name of an embedded model;
-            "storybook" by default.
+            "storybook" by default. ``FOLDER#VARIANT`` is another model in a folder of ours than its
+            default, such as "runs/model#flow"; the embedded one's are "storybook-flow" and so on.
         parts: further files of weights, with the networks that ``source`` lacks, or others instead
             of its own: an autoencoder, text encoders; or a folder with a vocabulary.
         dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
@@ -49,20 +51,44 @@ def load(
     number = choose("dtype", dtype or "fp32", DTYPES)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     name = str(source or storybook.STORYBOOK.name)
-    files = [EMBEDDED.get(name) or find(name), *(_part(str(part)) for part in parts)]
-    return Pipeline(_placed(_model(files), place, number), name)
+    first, variant = _named(name)
+    files = [first, *(_part(str(part)) for part in parts)]
+    model = _placed(_model(files, variant), place, number)
+    if file := storybook.LORAS.get(variant):
+        lora(first / file, fused=True).inject(model.parts)  # for good: it is part of the model
+    return Pipeline(model, name)
 
 
-def _model(files: Sequence[Path]) -> Model:
+def _named(name: str) -> tuple[Path, str]:
+    """Where a model is, and which of those in a folder it is; the default if that is empty.
+
+    The variant is part of the name, so that one string says what to load wherever a model is named:
+    in options, in recipes, in the metadata of a picture.
+    """
+    if name in EMBEDDED:
+        return EMBEDDED[name], ""
+    base, dash, variant = name.rpartition("-")
+    if dash and base in EMBEDDED and variant in storybook.VARIANTS:
+        return EMBEDDED[base], variant
+    base, mark, variant = name.rpartition("#")
+    if mark and not Path(name).expanduser().exists():
+        return EMBEDDED.get(base) or find(base), variant
+    return find(name), ""
+
+
+def _model(files: Sequence[Path], variant: str) -> Model:
     """The model in a folder or in files, told apart by what is in them."""
     path = files[0]
+    ours = path.is_dir() and not (path / MODEL_INDEX).is_file()
+    if variant and not ours:
+        raise InputError(f"{path} is one model, which has no {variant!r}: leave out #{variant}")
     if path.is_file():
         return single_file.load(files)
     if len(files) > 1:
         raise InputError(f"{path} is a folder, which has all its parts: give files, or it alone")
-    if (path / MODEL_INDEX).is_file():
+    if not ours:
         return diffusers_folder.load(path)
-    return choose("family", open_folder(path).family, FAMILIES)(path)
+    return choose("family", open_folder(path).family, FAMILIES)(path, variant)
 
 
 def _part(name: str) -> Path:

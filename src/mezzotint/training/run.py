@@ -1,5 +1,6 @@
 """``mezzotint train``: from a recipe's name to a trained network in a folder."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -47,19 +48,34 @@ def run(
             return _run_chain(chain, source, Path(out or chain.home), group)
         chosen = resolve(recipe, overrides)
         folder = Path(out or Path("runs") / chosen.name)
-        _run_one(chosen, source, folder, folder / "model", group)
+        _run_one(chosen, source, folder, group)
+        if isinstance(chosen.task, DenoiserRecipe):
+            _pack([(folder, chosen.task)], chosen.pictures.size, folder / "model", group)
         return folder
 
 
 def _run_chain(chain: Chain, source: Path | None, home: Path, group: Group) -> Path:
     """Train one recipe after the other; the model they make is in ``home/model``."""
+    denoisers: list[tuple[Path, DenoiserRecipe]] = []
     for name, recipe in chain.runs.items():
-        _run_one(recipe, source, home / name, home / "model", group)
+        _run_one(recipe, source, home / name, group)
+        if isinstance(recipe.task, DenoiserRecipe):
+            denoisers.append((home / name, recipe.task))
+            _pack(denoisers, recipe.pictures.size, home / "model", group)
     return home / "model"
 
 
-def _run_one(recipe: Recipe, source: Path | None, folder: Path, model: Path, group: Group) -> None:
-    """Train one recipe; a denoiser completes a model, which is written to ``model``."""
+def _pack(
+    denoisers: Sequence[tuple[Path, DenoiserRecipe]], size: int, model: Path, group: Group
+) -> None:
+    if group.leads:
+        pack(denoisers, size, model)
+        note(f"the model is in {model}")
+    group.wait()
+
+
+def _run_one(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> None:
+    """Train one recipe."""
     with claimed(folder, recipe, source) if group.leads else nullcontext():
         group.wait()  # for the folder
         done = (folder / "export").exists()
@@ -68,6 +84,3 @@ def _run_one(recipe: Recipe, source: Path | None, folder: Path, model: Path, gro
         train(task, recipe, folder, group)
     elif group.leads:
         note(f"{recipe.name}: done before, see {folder / 'export'}")
-    if group.leads and isinstance(recipe.task, DenoiserRecipe):
-        pack(folder, recipe.task, recipe.pictures.size, model)
-        note(f"the model is in {model}")

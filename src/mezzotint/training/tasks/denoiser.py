@@ -1,9 +1,10 @@
-"""The denoiser: a U-Net on cached latents, and the text tower that tells it the caption.
+"""The denoiser: a U-Net or a transformer on cached latents, and the text tower that tells it what.
 
-The tower has CLIP's architecture and learns with the U-Net, from its own first weights. Contrast
-teaches a tower what tells pictures apart at a glance, which is colour before shape: one trained so
-for minutes, frozen or not, kept so little of which object was asked for (seven dimensions of 256)
-that the U-Net drew blobs of the right colour.
+The tower has CLIP's architecture and learns with the first denoiser, from its own first weights.
+Contrast teaches a tower what tells pictures apart at a glance, which is colour before shape: one
+trained so for minutes, frozen or not, kept so little of which object was asked for (seven
+dimensions of 256) that the U-Net drew blobs of the right colour. A second denoiser reads with the
+first one's tower as it is, so that both can be shipped with one.
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from torch import Tensor, nn
 
 from mezzotint.diffusion.losses import Distribution, denoising_loss, sample_times
 from mezzotint.families.base import Model
+from mezzotint.families.storybook import kind_of
 from mezzotint.files import write_whole
 from mezzotint.models.clip import CLIPText
+from mezzotint.models.dit import DiTParams
 from mezzotint.models.unet import UNetParams
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.latents import LatentSet
@@ -39,9 +42,11 @@ class DenoiserRecipe:
     """The settings of this task.
 
     Attributes:
-        unet: the network.
+        network: the network; the family's process and prediction follow from its kind.
         autoencoder_run: the run whose latents it learns; a sibling of this one's folder.
         clip_run: the run whose tokenizer it reads captions with.
+        text_run: the run whose text tower it reads them with, as it is; if empty, one of the sizes
+            of the CLIP run's learns along.
         times: the distribution of training times, with ``times_mean`` and ``times_std``.
         direction: weight of the velocity-direction term.
         caption_dropout: share of the captions that are left empty, for guidance.
@@ -49,9 +54,10 @@ class DenoiserRecipe:
         prompts: what the sample grids show.
     """
 
-    unet: UNetParams
+    network: UNetParams | DiTParams
     autoencoder_run: str
     clip_run: str
+    text_run: str
     times: Distribution
     times_mean: float
     times_std: float
@@ -88,8 +94,11 @@ class DenoiserTask:
         self.single_steps = round(recipe.single_share * steps) if train.single else 0
         self.encoder = model.encoders[0]
         self.empty = self.encoder.windows([""])[0].numpy()
-        self.network = nn.ModuleDict({"unet": model.network, "text": self.encoder.network})
-        self.encoder.network.requires_grad_(True)
+        learns = not recipe.text_run
+        text = self.encoder.network.requires_grad_(learns).eval()
+        self.network = nn.ModuleDict(
+            {"network": model.network, **({"text": text} if learns else {})}
+        )
         model.autoencoder.requires_grad_(False).eval()
 
     def batch(self, draw: Draw) -> Batch:
@@ -133,8 +142,9 @@ class DenoiserTask:
         return sheet(np.stack(images), columns=4)
 
     def export(self, folder: Path) -> None:
-        """Write ``unet`` and ``text``, and ``latents.safetensors``, the latents' moments."""
-        write_network(folder, "unet", self.model.network, self.recipe.unet)
+        """Write ``unet`` or ``flow``, ``text``, and ``latents.safetensors``, their moments."""
+        params = self.recipe.network
+        write_network(folder, kind_of(params), self.model.network, params)
         text = cast("CLIPText", self.encoder.network)
         write_network(folder, "text", text, text.params)
         moments = {"mean": self.model.latent_mean.cpu(), "std": self.model.latent_std.cpu()}
@@ -158,7 +168,7 @@ class DenoiserTask:
             draw.rows
         ]
         x = family.process.diffuse(x0, eps, t)
-        y = encoded.pooled if recipe.unet.y_width else None
+        y = encoded.pooled if recipe.network.y_width else None
         out = self.model.network(x, t * family.time_scale, encoded.context, y)
         alpha, sigma = family.process.alpha(t), family.process.sigma(t)
         return denoising_loss(

@@ -1,0 +1,82 @@
+"""The sizes of the storybook family's networks."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mezzotint.models.autoencoder import AutoencoderParams
+from mezzotint.models.clip import CLIPTextParams, CLIPVisionParams, TowerParams
+from mezzotint.models.dit import DiTParams
+from mezzotint.models.unet import UNetParams
+
+Denoiser = Literal["unet", "flow"]
+
+WIDTH = 256  # of the text tower, and so of the context that the denoisers attend to
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What may differ between two models of this family; they are told by ``sizes.json``.
+
+    Attributes:
+        size: side of the pictures, in pixels.
+        default: the denoiser that draws where none is named.
+    """
+
+    size: int
+    default: Denoiser
+    autoencoder: AutoencoderParams
+    text: CLIPTextParams
+    unet: UNetParams
+    flow: DiTParams
+    vision: CLIPVisionParams
+
+
+SIZES = Sizes(
+    size=256,
+    default="unet",
+    autoencoder=AutoencoderParams(
+        image_channels=3,
+        latent_channels=4,
+        patch=4,
+        channels=(64, 128),
+        blocks=2,
+        mid_attention=False,
+        latent_convs=False,
+        groups=4,
+    ),
+    text=CLIPTextParams(
+        tower=TowerParams(width=WIDTH, layers=4, heads=4, hidden=4 * WIDTH, activation="gelu"),
+        vocabulary=1024,
+        length=48,
+        end_token=1,
+        projection=WIDTH,
+    ),
+    unet=UNetParams(
+        channels_in=4,
+        channels_out=4,
+        channels=(64, 128, 192),
+        blocks=2,
+        depths=(0, 0, 1),
+        mid_depth=1,
+        heads=(1, 2, 3),
+        context_width=WIDTH,
+        y_width=WIDTH,
+        groups=4,
+        guided=False,
+    ),
+    flow=DiTParams(
+        channels=4,
+        width=256,
+        blocks=10,
+        heads=4,
+        hidden=640,
+        context_width=WIDTH,
+        y_width=WIDTH,
+    ),
+    vision=CLIPVisionParams(
+        tower=TowerParams(width=WIDTH, layers=4, heads=4, hidden=4 * WIDTH, activation="gelu"),
+        size=256,
+        patch=16,
+        projection=WIDTH,
+    ),
+)
