@@ -2,10 +2,14 @@
 
 import io
 import tarfile
+from dataclasses import replace
+from mmap import mmap
 from pathlib import Path
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 
 from mezzotint.errors import InputError
 from mezzotint.world import art
@@ -123,11 +127,72 @@ def test_atlas_has_every_object_in_both_looks_trimmed_to_its_art():
         assert all(edge.any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1])), key
 
 
-def test_damaged_atlas_is_named(empty_cache: Path, tarball: bytes, monkeypatch: pytest.MonkeyPatch):
-    (empty_cache / "fluentui-emoji-1.3.0.tgz").write_bytes(tarball)
-    monkeypatch.setattr(art, "_draw", lambda: np.full((2 * len(KINDS), 8, 8, 4), 255, np.uint8))
+def owner(array: np.ndarray) -> object:
+    """What the array's memory belongs to."""
+    base: object = array
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    return base
+
+
+@pytest.mark.usefixtures("tarball")
+def test_atlas_is_mapped_rather_than_read():
+    sprites = art.atlas().values()
+    assert {type(owner(sprite)) for sprite in sprites} == {mmap}
+    assert not any(sprite.flags.writeable for sprite in sprites)
+    assert sum(sprite.nbytes for sprite in sprites) < 150e6
+    assert type(owner(next(iter(sprites)).copy())) is np.ndarray
+
+
+SPRITES = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(1, 5)).map(
+        lambda size: np.arange(4 * size[0] * size[1], dtype=np.uint8).reshape(*size, 4)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(SPRITES)
+def test_packed_sprites_come_back(sprites: list[np.ndarray]):
+    packed = np.load(io.BytesIO(art._packed(sprites)))
+    for given_, back in zip(sprites, art._unpacked(packed, len(sprites)), strict=True):
+        np.testing.assert_array_equal(given_, back)
+
+
+@given(SPRITES, st.integers(1, 40))
+def test_packed_sprites_that_lack_bytes_are_refused(sprites: list[np.ndarray], lost: int):
+    packed = np.load(io.BytesIO(art._packed(sprites)))
+    with pytest.raises(ValueError, match=r"add up|divis|reshape|size"):
+        art._unpacked(packed[:-lost], len(sprites))
+
+
+def small_sprites(members: list[str]) -> list[np.ndarray]:
+    return [np.full((8, 8, 4), 255, np.uint8) for _ in members]
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "replaced"])
+def test_damaged_atlas_is_named(empty_cache: Path, monkeypatch: pytest.MonkeyPatch, damage: str):
+    monkeypatch.setattr(art, "_draw", small_sprites)
     art.atlas.__wrapped__()
-    (path,) = empty_cache.glob("atlas-*.npz")
-    path.write_bytes(path.read_bytes()[:-30])
+    (path,) = empty_cache.glob("atlas-*.npy")
+    whole = path.read_bytes()
+    other = io.BytesIO()
+    np.save(other, np.zeros(len(whole) - 128, np.uint8))
+    path.write_bytes({"cut": whole[:-30], "emptied": b"", "replaced": other.getvalue()}[damage])
     with pytest.raises(InputError, match="is damaged: delete it"):
         art.atlas.__wrapped__()
+
+
+def test_atlas_is_drawn_anew_for_other_icons_only(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(art, "_draw", small_sprites)
+    art.atlas.__wrapped__()
+    reversed_ = dict(reversed(KINDS.items()))
+    monkeypatch.setattr(art, "KINDS", reversed_ | {"vixen": replace(KINDS["fox"], art="fox")})
+    art.atlas.__wrapped__()
+    assert len(list(empty_cache.glob("atlas-*.npy"))) == 1
+    monkeypatch.setattr(art, "KINDS", {"fox": KINDS["fox"]})
+    art.atlas.__wrapped__()
+    assert len(list(empty_cache.glob("atlas-*.npy"))) == 2

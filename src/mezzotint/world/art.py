@@ -122,8 +122,9 @@ def atlas() -> dict[tuple[str, str], NDArray[np.uint8]]:
     if not path.exists():
         write_whole(path, _packed(_draw(members)))
     try:
-        sprites = _unpacked(np.load(path, mmap_mode="r", allow_pickle=False), len(members))
-    except (OSError, ValueError) as error:
+        packed = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        sprites = _unpacked(packed, len(members))
+    except (EOFError, OSError, ValueError) as error:
         raise InputError(f"the atlas {path} is damaged: delete it") from error
     drawn = dict(zip(members, sprites, strict=True))
     return {(look, name): drawn[_member(look, name)] for look in LOOKS for name in KINDS}

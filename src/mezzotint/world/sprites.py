@@ -91,7 +91,7 @@ def main_colour(name: str, colour: Colour | None) -> Array:
     return art[..., :3].sum(axis=(0, 1)) / art[..., 3].sum()
 
 
-@cache
+@lru_cache(maxsize=512)
 def _painted(name: str, look: str, colour: Colour | None) -> NDArray[np.uint8]:
     """The full-size art, recoloured, premultiplied: ``(h, w, 4)`` uint8."""
     pixels = atlas()[look, name].astype(np.float32) / 255

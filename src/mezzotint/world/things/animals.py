@@ -33,7 +33,7 @@ ANIMALS = (
         top=(0.55, 0.4, 0.35),
     ),
     Kind("donkey", synonyms=("mule",)),
-    Kind("cow", head=(0.22, 0.12, 0.35), top=(0.62, 0.2, 0.5)),
+    Kind("cow", head=(0.22, 0.12, 0.35), top=(0.62, 0.24, 0.5)),
     Kind("ox", plural="oxen", top=(0.6, 0.2, 0.5)),
     Kind("water buffalo", plural="water buffaloes"),
     Kind("bison", plural="bison"),

@@ -39,7 +39,7 @@ VEHICLES = (
     Kind("trolleybus", synonyms=("electric bus",)),
     Kind("rickshaw", synonyms=("tuk-tuk",), art="auto-rickshaw"),
     Kind("tractor", colours=COLOURS, top=(0.69, 0.06, 0.5)),
-    Kind("train", synonyms=("steam train", "locomotive"), art="locomotive", top=(0.8, 0.05, 0.34)),
+    Kind("train", synonyms=("steam train", "locomotive"), art="locomotive", top=(0.8, 0.11, 0.34)),
     Kind("railway carriage", synonyms=("train car",), art="railway-car"),
     Kind("tram", synonyms=("streetcar",), art="tram-car"),
     Kind("monorail"),
