@@ -11,32 +11,32 @@ import pytest
 from mezzotint.world import VERSION, caption, render, sample_scene
 from mezzotint.world.scene import DENSITIES, STAGES
 
-OF_VERSION = 1
+OF_VERSION = 2
 RECORD = """\
- 77.7 a pink flower on the left side among the stars in space, flat style
- 74.5 a sunflower on the beach at sunset, neon style
- 62.8 bee, space, flat art
-162.5 the large teddy bear on a city street by day, flat style
-180.4 a pink heart in the sea in the evening, ink drawing style
-141.1 planet, crown, underwater, sunset
-169.9 a locomotive in a desert at noon, flat style
- 54.9 a brown horse to the right of a butterfly in space
- 77.2 purple octopus, sea, night
- 88.1 a giraffe to the left of a robot in a desert in falling snow by moonlight, neon art style
-157.9 a bell at the bottom of the sea, flat style
-104.5 camera, meadow, night, rain, neon
-101.6 a swan in front of a city skyline at night, flat art
-170.7 a truck on the water
-146.3 red drum, forest
-144.0 a small cow on the right side under the sea at night, ink sketch
+190.2 a panda indoors
+ 44.6 a monkey at golden hour, glowing neon
+196.1 a suitcase
+175.0 desert, blue backpack
+107.9 a city skyline at sunset in clear weather
+108.6 a photo of two umbrellas in a moonlit wintry forest
+109.8 in the rain, a planet above a light bulb
+123.9 four frogs, farm
+172.3 the medium-sized alien on the left in the village at sunrise
+ 56.3 indoors, an ice cream, neon style
+197.6 an ink drawing of sunglasses
+191.6 ice cream cone, room
+158.0 a flat illustration of a little sheep in a hair bow to the left of a large turtle in a cit
+120.3 a rooster in the ocean, cinematic
+ 79.5 a paper-cut ladybug
+200.5 koala wearing a bow, snowy landscape, golden hour, watercolour painting, cinematic
 """
 
 
 def told(seed: int) -> str:
     """How bright the picture of a seed is in the mean, of 255, and a caption of its scene."""
-    scene = sample_scene(seed, STAGES[seed % len(STAGES)])
+    scene = sample_scene(seed, STAGES[seed // 4 % len(STAGES)])
     text = caption(scene, seed, DENSITIES[seed % len(DENSITIES)])
-    return f"{np.mean(render(scene, 64)):5.1f} {text}"
+    return f"{np.mean(render(scene, 64)):5.1f} {text[:90]}"
 
 
 @pytest.mark.usefixtures("tarball")

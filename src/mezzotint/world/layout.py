@@ -124,6 +124,7 @@ def least(figure: Figure, count: int, size: Size) -> float:
 
 def size_of(figure: Figure, count: int, height: float) -> Size:
     """What a drawing of this height is called."""
-    sizes: tuple[Size, Size] = ("large", "medium")
-    tolerance = 0.98
-    return next((s for s in sizes if height >= tolerance * least(figure, count, s)), "small")
+    for size in ("large", "medium"):
+        if height >= 0.98 * least(figure, count, size):  # rounding does not rename it
+            return size
+    return "small"

@@ -60,7 +60,7 @@ def objects(scene: Scene, rng: Rng, detail: Detail, manner: str = "") -> tuple[s
         _noun(scene, thing, rng, detail, manner if k == 0 else "", the=whole)
         for k, thing in enumerate(things)
     ]
-    if len(nouns) == 1:
+    if len(things) == 1:
         return nouns[0] + _side(things[0], rng, detail), False
     if len(nouns) == 3:
         told = rng.random() < detail.relation

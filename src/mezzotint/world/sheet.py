@@ -12,7 +12,7 @@ from mezzotint.world.scene import DENSITIES, Stage
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MARGIN, LINES = 8, 6
+MARGIN, LINES = 8, 5
 
 
 def contact_sheet(
