@@ -93,14 +93,27 @@ class Easel:
         paint.below(self.canvas, edge, top, bottom)
 
     def disc(
-        self, x: float, y: float, radius: float, colour: Array, squash: float = 1, opacity: float = 1
+        self,
+        x: float,
+        y: float,
+        radius: float,
+        colour: Array,
+        squash: float = 1,
+        opacity: float = 1,
     ) -> None:
         """A clear-cut ellipse."""
         if self.paper and radius > 0.03 and opacity > 0.5:
             dx, dy = DROP
             shade = self.light.shade
             paint.disc(
-                self.canvas, x + dx, y + dy, radius * 1.04, shade, squash=squash, opacity=0.4, soft=0.2
+                self.canvas,
+                x + dx,
+                y + dy,
+                radius * 1.04,
+                shade,
+                squash=squash,
+                opacity=0.4,
+                soft=0.2,
             )
         paint.disc(self.canvas, x, y, radius, colour, squash=squash, opacity=opacity)
 
@@ -113,7 +126,13 @@ class Easel:
             paint.disc(self.canvas, x, y, radius, colour, opacity=opacity, soft=1.0)
 
     def cluster(
-        self, circles: Sequence[Circle], top: Array, bottom: Array, *, floor: float = 2, squash: float = 1
+        self,
+        circles: Sequence[Circle],
+        top: Array,
+        bottom: Array,
+        *,
+        floor: float = 2,
+        squash: float = 1,
     ) -> None:
         """The union of circles, as ``paint.cluster``."""
         if self.paper:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mezzotint.world.easel import Easel
-from mezzotint.world.paint import Array, Circle, blend, domes, dots, mix, patch, rgb, waves
+from mezzotint.world.paint import Array, Circle, blend, domes, dots, mix, patch, waves
 from mezzotint.world.season import PALETTES, Palette
 
 Rng = np.random.Generator
@@ -70,7 +70,7 @@ def tree(e: Easel, x: float, foot: float, tall: float, kind: int, depth: float =
 def pine(e: Easel, x: float, foot: float, tall: float, depth: float = 0.0) -> None:
     """A pine of three tiers, light or snow on their shoulders."""
     p = palette(e)
-    top, bottom = p.pine if not (e.scene.place == "snow") else ("e4eff6", "4f837c")
+    top, bottom = ("e4eff6", "4f837c") if e.scene.place == "snow" else p.pine
     fir(e, x, foot, tall, e.far(top, depth), e.far(bottom, depth))
 
 
@@ -116,5 +116,3 @@ def margin(rng: Rng, reach: float = 0.3) -> float:
     """An x within ``reach`` of either edge, out of the way of things."""
     x = reach * rng.random()
     return x if rng.random() < 0.5 else 1 - x
-
-

@@ -109,8 +109,9 @@ def _overcast(e: Easel, rng: np.random.Generator) -> None:
         if e.plain:
             below(hanging, 1 - depth, bank)
         else:
-            below(hanging, 1 - depth, np.minimum(bank * np.float32(1.1), 1), bank * np.float32(0.86))
-
+            below(
+                hanging, 1 - depth, np.minimum(bank * np.float32(1.1), 1), bank * np.float32(0.86)
+            )
 
 
 HOURS = {"dawn": _dawn, "day": _day, "golden hour": _golden, "sunset": _sunset}

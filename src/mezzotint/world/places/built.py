@@ -1,10 +1,12 @@
 """Where people live: farm, village, city."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from mezzotint.world.easel import LAND, Easel
 from mezzotint.world.flora import bush, ground, hill, margin, palette, tree, treeline
-from mezzotint.world.paint import Array, blend, disc, mix, patch, rect, rgb
+from mezzotint.world.paint import Array, blend, mix, patch, rect, rgb
 from mezzotint.world.sky import sky
 
 LAMP = rgb("ffd873")
@@ -45,16 +47,19 @@ def _barn(e: Easel, x: float, foot: float) -> None:
     rect(e.canvas, silo - 0.04, foot - 0.26, silo + 0.04, foot, e.lit("cfc9c4"))
     rect(e.canvas, silo + 0.005, foot - 0.26, silo + 0.04, foot, e.lit("b4adad"))
     e.disc(silo, foot - 0.26, 0.042, roof, squash=0.8)
-    e.polygon([(x - 0.14, foot), (x - 0.14, foot - 0.15), (x + 0.14, foot - 0.15), (x + 0.14, foot)], red)
+    e.polygon(
+        [(x - 0.14, foot), (x - 0.14, foot - 0.15), (x + 0.14, foot - 0.15), (x + 0.14, foot)], red
+    )
     gable = [(x - 0.14, foot - 0.15), (x - 0.085, foot - 0.235), (x, foot - 0.28)]
     e.polygon([*gable, (x + 0.085, foot - 0.235), (x + 0.14, foot - 0.15)], red)
     for side in (-1, 1):
         corners = [(0.155, 0.145), (0.09, 0.245), (0.0, 0.295)]
-        for (ax, ay), (bx, by) in zip(corners, corners[1:], strict=False):
+        for (ax, ay), (bx, by) in pairwise(corners):
             e.polygon(
                 [
                     (x + side * ax, foot - ay), (x + side * bx, foot - by),
-                    (x + side * bx, foot - by + 0.024), (x + side * (ax - 0.012), foot - ay + 0.022),
+                    (x + side * bx, foot - by + 0.024),
+                    (x + side * (ax - 0.012), foot - ay + 0.022),
                 ],
                 roof,
             )  # fmt: skip
@@ -92,15 +97,24 @@ def village(e: Easel) -> None:
     sky(e)
     hill(e, p.hill, 0.55, 0.08, 0.4, rng)
     treeline(e, p.woods, 0.6, 0.05, 0.35, rng, 18)
-    spire = 0.38 + 0.24 * rng.random()
-    _steeple(e, spire, 0.63)
+    _steeple(e, 0.22 if rng.random() < 0.5 else 0.78, 0.63)
     codes = rng.permutation(5)
     for k, x in enumerate((0.32, 0.68, 0.11, 0.89)):
         near = k // 2
         wide = 0.17 + 0.05 * near + 0.02 * rng.random()
-        _cottage(e, x, 0.655 + 0.03 * near, wide, WALLS[codes[k]], ROOFS[codes[(k + 1) % 5]], 0.14 - 0.12 * near)
+        _cottage(
+            e,
+            x,
+            0.655 + 0.03 * near,
+            wide,
+            WALLS[codes[k]],
+            ROOFS[codes[(k + 1) % 5]],
+            0.14 - 0.12 * near,
+        )
     ground(e, 0.69, rng, 0.015)
-    light, dark = (e.lit(code) for code in (("eef2fa", "c3cfe2") if p.snow else ("eadbb8", "cfb98e")))
+    light, dark = (
+        e.lit(code) for code in (("eef2fa", "c3cfe2") if p.snow else ("eadbb8", "cfb98e"))
+    )
     e.polygon([(0.46, 0.69), (0.54, 0.69), (0.92, 1.02), (0.2, 1.02)], mix(light, dark, 0.35))
     bush(e, 0.0, 0.735, 0.06)
     bush(e, 1.0, 0.74, 0.065)
@@ -111,16 +125,25 @@ def _cottage(
 ) -> None:
     half, tall = wide / 2, wide * 0.62
     eaves = foot - tall
-    if e.scene.season == "winter":
-        e.disc(x, eaves, 0.001, e.light.low)
     chimney = x + half * 0.5
-    rect(e.canvas, chimney - 0.014, eaves - wide * 0.5, chimney + 0.014, eaves, e.far("9a6a5a", depth))
+    rect(
+        e.canvas,
+        chimney - 0.014,
+        eaves - wide * 0.5,
+        chimney + 0.014,
+        eaves,
+        e.far("9a6a5a", depth),
+    )
     front = e.far(wall, depth)
     e.polygon([(x - half, foot), (x - half, eaves), (x + half, eaves), (x + half, foot)], front)
     tiles = e.far("f6faff" if palette(e).snow else roof, depth)
     brow = half * 1.22
-    e.polygon([(x - brow, eaves + 0.012), (x, eaves - wide * 0.56), (x + brow, eaves + 0.012)], tiles)
-    rect(e.canvas, x - wide * 0.11, foot - tall * 0.62, x + wide * 0.11, foot, e.far("8a5a44", depth))
+    e.polygon(
+        [(x - brow, eaves + 0.012), (x, eaves - wide * 0.56), (x + brow, eaves + 0.012)], tiles
+    )
+    rect(
+        e.canvas, x - wide * 0.11, foot - tall * 0.62, x + wide * 0.11, foot, e.far("8a5a44", depth)
+    )
     for side in (-0.3, 0.3):
         window(e, x + side * wide, foot - tall * 0.55, wide * 0.085, wide * 0.11)
 
@@ -141,7 +164,12 @@ def city(e: Easel) -> None:
     _skyline(e, rng, 7, 0.14, 0.32, "66799f", 0.1, 0.9)
     for _ in range(4):
         x = margin(rng, 0.36)
-        e.cluster([(x - 0.025, 0.68, 0.032), (x + 0.02, 0.675, 0.036)], e.lit("79b86a"), e.lit("4b8f55"), floor=0.705)
+        e.cluster(
+            [(x - 0.025, 0.68, 0.032), (x + 0.02, 0.675, 0.036)],
+            e.lit("79b86a"),
+            e.lit("4b8f55"),
+            floor=0.705,
+        )
     e.below(e.level(0.7), e.lit("d6d8de"), e.lit("c4c7d0"))
     e.below(e.level(0.765), e.lit("878c9b"), e.lit("6c7182"))
     for k in range(6):
@@ -150,7 +178,14 @@ def city(e: Easel) -> None:
 
 
 def _skyline(
-    e: Easel, rng: np.random.Generator, count: int, low: float, spread: float, code: str, depth: float, panes: float
+    e: Easel,
+    rng: np.random.Generator,
+    count: int,
+    low: float,
+    spread: float,
+    code: str,
+    depth: float,
+    panes: float,
 ) -> None:
     """A row of towers; ``panes`` is how many of the windows show."""
     cuts = (np.arange(1, count) + 0.5 * rng.random(count - 1) - 0.25) / count

@@ -66,7 +66,7 @@ def _bed(e: Easel, rng: np.random.Generator, side: float) -> None:
     """A bed at the picture's edge: leaves, and blossom on them unless it is winter."""
     p = palette(e)
     inward = 1 if side < 0.5 else -1
-    light, dark = (e.lit(code) * np.float32(0.85) for code in p.bush)
+    light, dark = (e.snowy(code) if p.snow else e.lit(code) * np.float32(0.85) for code in p.bush)
     heap: list[Circle] = []
     for k in range(5):
         x, y = side + inward * 0.045 * k * rng.random(), 0.72 + 0.07 * k
@@ -136,7 +136,9 @@ def peak(
     dx, dy = columns - np.float32(x), rows - np.float32(foot - tall)
     rough = np.float32(0.008) * np.sin(columns * 61) + np.float32(0.005) * np.sin(columns * 137)
     steep = np.float32(tall / half)
-    inside = (dy - (np.abs(dx) * steep + rough * np.minimum(np.abs(dx) * 20, 1))) / np.sqrt(1 + steep * steep)
+    inside = (dy - (np.abs(dx) * steep + rough * np.minimum(np.abs(dx) * 20, 1))) / np.sqrt(
+        1 + steep * steep
+    )
     away = -1 if e.sun_x > x else 1
     ridge = np.float32(0.02) * np.sin(dy * 48) + np.float32(0.12) * dy
     shaded = np.clip((dx * away - ridge) * e.size + 0.5, 0, 1)

@@ -5,7 +5,7 @@ import numpy as np
 from mezzotint.world.easel import LAND, Easel
 from mezzotint.world.paint import Array, Circle, disc, domes, mix, rect, rgb
 from mezzotint.world.scene import Colour
-from mezzotint.world.sky import WHITE, sky, stars
+from mezzotint.world.sky import WHITE, cloud, sky, stars
 
 BACKGROUNDS: dict[Colour, Array] = {
     "red": rgb("d9413f"),
@@ -25,12 +25,23 @@ def sky_high(e: Easel) -> None:
     """Above the clouds: the sky, and banks of cloud far below."""
     rng = e.rng(LAND)
     sky(e)
-    white = e.light.land * np.float32(1.0)
+    white = e.light.land
+    lit, shaded = (
+        np.minimum(mix(white, e.light.low, 0.25), 1),
+        mix(e.light.middle, e.light.low, 0.4),
+    )
+    for x in (0.06, 0.94):
+        y, r = 0.5 + 0.12 * rng.random(), 0.09 + 0.03 * rng.random()
+        cloud(e, x + 0.1 * rng.random() - 0.05, y, r, lit, shaded)
     for k in range(3):
         level, count = 0.74 + 0.085 * k, 9 - 2 * k
         at, big = rng.random((2, count + 1))
         heap: list[Circle] = [
-            ((j + float(at[j])) / count, -0.02 * float(big[j]), (0.62 + 0.5 * float(big[j])) / count)
+            (
+                (j + float(at[j])) / count,
+                -0.02 * float(big[j]),
+                (0.62 + 0.5 * float(big[j])) / count,
+            )
             for j in range(count + 1)
         ]
         edge = level + 0.05 - np.maximum(domes(e.x, heap), 0) * np.float32(0.9)
@@ -54,7 +65,15 @@ def space(e: Easel) -> None:
     e.disc(x, y, r, colour * np.float32(0.62))
     e.disc(x - r * 0.16, y - r * 0.12, r * 0.84, colour)
     for dy, wide in ((-0.3, 0.62), (0.12, 0.74)):
-        disc(e.canvas, x - r * 0.16, y + dy * r, wide * r, mix(colour, WHITE, 0.4), squash=0.12, opacity=0.7)
+        disc(
+            e.canvas,
+            x - r * 0.16,
+            y + dy * r,
+            wide * r,
+            mix(colour, WHITE, 0.4),
+            squash=0.12,
+            opacity=0.7,
+        )
     if rng.random() < 0.5:
         disc(e.canvas, x, y + r * 0.1, r * 1.75, rgb("f3e3c0"), squash=0.1, opacity=0.85)
 
@@ -86,7 +105,9 @@ def room(e: Easel) -> None:
     for k in range(9):
         top, foot = 0.5 + (k - 4) * 0.15, 0.5 + (k - 4) * 0.26
         line = floor * np.float32(0.8)
-        e.polygon([(top, 0.685), (top + 0.004, 0.685), (foot + 0.008, 1.0), (foot, 1.0)], line) if not e.paper else None
+        e.polygon(
+            [(top, 0.685), (top + 0.004, 0.685), (foot + 0.008, 1.0), (foot, 1.0)], line
+        ) if not e.paper else None
     e.disc(0.5, 0.87, 0.43, rug, squash=0.26)
     e.disc(0.5, 0.87, 0.385, mix(rug, WHITE, 0.55), squash=0.26)
     e.disc(0.5, 0.87, 0.36, mix(rug, WHITE, 0.16), squash=0.26)

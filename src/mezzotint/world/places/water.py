@@ -41,7 +41,15 @@ def _mirror(e: Easel, level: float) -> None:
     for k in range(5):
         y = level + 0.012 + 0.035 * k
         x = (e.scene.variant % 97 / 97 + 0.38 * k) % 1
-        disc(e.canvas, x, y, 0.1 + 0.03 * k, mix(e.light.low, rgb("ffffff"), 0.3), squash=0.03, opacity=0.55)
+        disc(
+            e.canvas,
+            x,
+            y,
+            0.1 + 0.03 * k,
+            mix(e.light.low, rgb("ffffff"), 0.3),
+            squash=0.03,
+            opacity=0.55,
+        )
     disc(e.canvas, 0.5, level, 0.8, mix(e.light.low, rgb("ffffff"), 0.3), squash=0.005, opacity=0.6)
 
 
@@ -109,7 +117,12 @@ def underwater(e: Easel) -> None:
         _weed(e, margin(rng, 0.26), 0.2 + 0.24 * rng.random(), rgb(code))
     e.below(0.86 - waves(e.x, 2, rng, 0.03, 5.0), rgb("ecd9a2"), rgb("b79a72"))
     for _ in range(3):
-        _coral(e, margin(rng, 0.2), 0.9 + 0.05 * rng.random(), ("ff7f7a", "ff9fbf", "f9b25a")[int(rng.integers(3))])
+        _coral(
+            e,
+            margin(rng, 0.2),
+            0.9 + 0.05 * rng.random(),
+            ("ff7f7a", "ff9fbf", "f9b25a")[int(rng.integers(3))],
+        )
     x, y, r = rng.random((3, 14), dtype=np.float32)
     dots(e.canvas, x, y * np.float32(0.75), 0.006 + 0.01 * r, 0.35, light)
     dots(e.canvas, x - 0.003, y * np.float32(0.75) - 0.003, 0.002 + 0.003 * r, 0.8, rgb("ffffff"))
@@ -122,7 +135,9 @@ def _ray(e: Easel, x: float, wide: float, light: Array) -> None:
         return
     region, columns, rows = box
     at = columns - np.float32(x) + np.float32(0.45) * rows
-    inside = np.clip((wide * (0.5 + rows) - np.abs(at)) / np.float32(0.025 if not e.plain else 0.004), 0, 1)
+    inside = np.clip(
+        (wide * (0.5 + rows) - np.abs(at)) / np.float32(0.025 if not e.plain else 0.004), 0, 1
+    )
     blend(region, light, (inside * np.clip(0.75 - rows, 0, 1) * np.float32(0.4)).astype(np.float32))
 
 
@@ -138,7 +153,8 @@ def _weed(e: Easel, x: float, tall: float, colour: Array) -> None:
 
 
 def _coral(e: Easel, x: float, foot: float, code: str) -> None:
-    heap = [(x + dx, foot - dy, r) for dx, dy, r in ((-0.04, 0.03, 0.03), (0.0, 0.055, 0.036), (0.042, 0.028, 0.03))]
+    heap = [
+        (x + dx, foot - dy, r)
+        for dx, dy, r in ((-0.04, 0.03, 0.03), (0.0, 0.055, 0.036), (0.042, 0.028, 0.03))
+    ]
     e.cluster(heap, rgb(code), rgb(code) * np.float32(0.7), floor=foot)
-
-

@@ -15,7 +15,9 @@ def snow(e: Easel) -> None:
     hill(e, "c3d8f0", 0.54, 0.1, 0.35, rng)
     hill(e, "d6e6f6", 0.61, 0.07, 0.15, rng)
     for k in range(8):
-        pine(e, margin(rng, 0.33), 0.675 + 0.004 * k, 0.17 + 0.02 * k * rng.random(), 0.25 - 0.03 * k)
+        pine(
+            e, margin(rng, 0.33), 0.675 + 0.004 * k, 0.17 + 0.02 * k * rng.random(), 0.25 - 0.03 * k
+        )
     e.below(0.675 - waves(e.x, 2, rng, 0.035, 4.0), e.snowy("fbfdff"), e.snowy("d0e1f6"))
     e.below(0.86 - waves(e.x, 1, rng, 0.06, 5.0), e.snowy("f3f9ff"), e.snowy("bfd5f0"))
 
@@ -66,7 +68,12 @@ def _leaf(e: Easel, x: float, y: float, reach: float, slope: float, colour: Arra
     region, columns, rows = box
     along = np.clip((columns - np.float32(x)) / np.float32(reach), 0, 1)
     rib = np.float32(y) + np.float32(long * slope) * along + np.float32(0.25 * long) * along**2
-    half = np.float32(0.2 * long) * np.sqrt(np.maximum(along * (1 - along), 0)) * 2 * (1.25 - along * 0.5)
+    half = (
+        np.float32(0.2 * long)
+        * np.sqrt(np.maximum(along * (1 - along), 0))
+        * 2
+        * (1.25 - along * 0.5)
+    )
     off = rows - rib
     cover = np.clip((half - np.abs(off)) * e.size + 0.5, 0, 1)
     lower = np.clip(off * e.size + 0.5, 0, 1)
@@ -111,7 +118,10 @@ def volcano(e: Easel) -> None:
     smoke = mix(e.lit("6f6470"), e.light.middle, 0.3)
     drift = 0.05 if x < 0.5 else -0.05
     for k in range(4):
-        puff = [(x + drift * k + d * (0.05 + 0.02 * k), 0.2 - 0.062 * k, 0.045 + 0.016 * k) for d in (-1, 0, 1)]
+        puff = [
+            (x + drift * k + d * (0.05 + 0.02 * k), 0.2 - 0.062 * k, 0.045 + 0.016 * k)
+            for d in (-1, 0, 1)
+        ]
         e.cluster(puff, mix(smoke, rgb("ffffff"), 0.12), smoke * np.float32(0.85))
     e.glow(x, 0.27, 0.26, glow, 0.8)
     _cone(e, x, 0.27, 0.7, e.far("5d4652", 0.12), fire)
@@ -142,5 +152,3 @@ def _cone(e: Easel, x: float, top: float, foot: float, rock: Array, fire: Array)
         broad = np.where(rows > top, width * (1.1 - down), 0)
         cover = np.clip((broad - np.abs(dx - middle)) * e.size + 0.5, 0, 1)
         blend(region, fire, cover.astype(np.float32))
-
-

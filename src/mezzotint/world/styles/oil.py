@@ -36,7 +36,7 @@ def oil(e: Easel) -> Array:
     size, sheet = e.size, sheet_of(e)
     clear, soft = blurred(e.canvas, 0.004), blurred(e.canvas, 0.01)
     tolerance = np.float32(TOLERANCE) * (1 - np.float32(0.35) * e.cover)
-    out, relief = clear.copy(), cloth(size) + np.float32(0.05) * noise(size, 7, sheet)
+    out, relief = clear.copy(), np.ones((size, size), np.float32)
     for brush, source in ((THIN, clear), (FINE, clear), (COARSE, soft)):
         layer = strokes(size, *brush, sheet)
         paint = source.reshape(3, -1)[:, layer.middle]

@@ -31,7 +31,9 @@ def noise(size: int, cells: int, sheet: int) -> Array:
 def luma(canvas: Array) -> Array:
     """The brightness of a canvas: ``(h, w)``."""
     red, green, blue = (float(weight) for weight in LUMA)
-    return canvas[0] * np.float32(red) + canvas[1] * np.float32(green) + canvas[2] * np.float32(blue)
+    return (
+        canvas[0] * np.float32(red) + canvas[1] * np.float32(green) + canvas[2] * np.float32(blue)
+    )
 
 
 def blurred(planes: Array, radius: float) -> Array:
