@@ -24,8 +24,8 @@ from mezzotint.training.data.pictures import (
 )
 from mezzotint.world import VERSION, caption, render, sample_scene
 
-DENSITIES = ("dense", "short", "tags")
-DENSITY_SHARES = (0.55, 0.30, 0.15)
+DENSITIES = ("dense", "short", "bare", "tags")
+DENSITY_SHARES = (0.4, 0.3, 0.2, 0.1)
 HELD_OUT_SEEDS = 1_000_000_000  # scene seeds from here on are never trained on
 
 
