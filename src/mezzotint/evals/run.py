@@ -29,7 +29,7 @@ from mezzotint.files import write_whole
 from mezzotint.pipeline.load import EMBEDDED
 from mezzotint.pipeline.metadata import png
 from mezzotint.pipeline.pipeline import Pipeline
-from mezzotint.pipeline.request import Options, complete
+from mezzotint.pipeline.request import Options, Request, complete
 from mezzotint.world import caption, render, sample_scene
 
 What = Literal["accuracy", "fidelity", "clip", "diversity"]
@@ -192,24 +192,9 @@ def evaluate(
             variety = _diversity(draw, varied, settings.images, features, seen)
     if "clip" in settings.what and instruments.towers:
         score = clip_score(instruments.towers, against.prompts, drawn, against.pictures)
-
-    seconds = median(draw.seconds) if draw.seconds else None
-    drawing = Drawing(
-        model=pipe.source,
-        digest=pipe.model.digest,
-        steps=how.steps,
-        sampler=how.sampler,
-        spacing=how.spacing,
-        cfg=how.cfg,
-        width=how.width,
-        height=how.height,
-        seconds=seconds,
-    )
-    evaluation = Evaluation(drawing, judged, near, score, variety)
+    evaluation = Evaluation(_drawing(draw, how), judged, near, score, variety)
     write_whole(folder / "report.json", as_json(evaluation))
-    shown = draw.asked[:: max(1, len(draw.asked) // SHOWN)][:SHOWN]
-    sheet = contact_sheet([opened(path) for _, path in shown], [prompt for prompt, _ in shown])
-    write_whole(folder / "pictures.png", png(sheet))
+    write_whole(folder / "pictures.png", png(_cross_section(draw)))
     return evaluation
 
 
@@ -245,6 +230,26 @@ def _scenes(seeds: range, size: int, tick: Callable[[int, int], None]) -> Iterat
     for done, seed in enumerate(seeds, start=1):
         yield Image.fromarray(render(sample_scene(seed), size))
         tick(done, len(seeds))
+
+
+def _drawing(draw: Gallery, how: Request) -> Drawing:
+    return Drawing(
+        model=draw.pipe.source,
+        digest=draw.pipe.model.digest,
+        steps=how.steps,
+        sampler=how.sampler,
+        spacing=how.spacing,
+        cfg=how.cfg,
+        width=how.width,
+        height=how.height,
+        seconds=median(draw.seconds) if draw.seconds else None,
+    )
+
+
+def _cross_section(draw: Gallery) -> Image.Image:
+    """Pictures from the first to the last, as far apart as fit on a sheet."""
+    shown = draw.asked[:: -(-len(draw.asked) // SHOWN)]
+    return contact_sheet([opened(path) for _, path in shown], [prompt for prompt, _ in shown])
 
 
 def _neighbours(drawn: Sequence[Image.Image], seen: Tensor, training: Tensor) -> Image.Image:
