@@ -9,7 +9,7 @@ makes the number of steps a fact of the network, so every run can be repeated an
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +113,7 @@ def steps_for(budget: float, cost: Cost, batch: int) -> int:
 
 
 @torch.no_grad()
-def draw_latents(kind: Kind, told: Tensor, seeds: range, batch: int) -> Tensor:
+def draw_latents(kind: Kind, told: Tensor, seeds: Sequence[int], batch: int) -> Tensor:
     """Latents (n, c, h, w), one a row of ``told`` (n, told) and seed, whatever the batch."""
     parts = [
         kind.sample(told[k : k + batch], seeded(seeds[k : k + batch]))

@@ -101,7 +101,8 @@ def _turn(
     """Move one player down its own loss; the optimizer passes over weights with no gradient."""
     weights = list(kind.players[player].parameters())
     loss = kind.loss(player, x, told, draw)
-    loss.backward(inputs=weights)
+    for weight, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+        weight.grad = slope
     nn.utils.clip_grad_norm_(weights, CLIP_NORM)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
