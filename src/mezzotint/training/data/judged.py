@@ -50,6 +50,7 @@ from mezzotint.world.things import KINDS
 FIRST_SEED, HELD_OUT_SEED = 2_000_000_000, 2_900_000_000
 DRAWN, SIZE = 256, 128  # pixels along a side: drawn as large as those it will judge, and shrunk
 ROWS = 2 * MOST  # objects of a picture: every drawing may wear a hat
+ALIKE, CLEARLY = 0.5, 0.7  # of the usual distance of the dyed art, and of the next nearest
 UNASKED = -100  # the answer to a question that the place does not allow
 
 
@@ -180,4 +181,6 @@ def own_colour(name: str) -> Colour | None:
     if len(colours) < 2:
         return None
     away = [float(np.abs(main_colour(name, colour) - own).sum()) for colour in colours]
-    return colours[int(np.argmin(away))] if min(away) < 0.2 * float(np.median(away)) else None
+    nearest, next_one = sorted(away)[:2]
+    clear = nearest < ALIKE * float(np.median(away)) and nearest < CLEARLY * next_one
+    return colours[int(np.argmin(away))] if clear else None
