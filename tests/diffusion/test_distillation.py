@@ -148,7 +148,7 @@ def test_four_steps_of_a_student_come_near_fifty_of_its_guided_teacher(
     teacher = cfg(pair(part.denoiser(process), MIXTURE.denoiser(process)), scale)
     stops = times(process, 4, "trailing")
     grid = through(times(process, 50, "trailing"), stops)
-    states = path(teacher, noise(4096, 2), grid, stops, process, SAMPLERS["dpmpp_2m"]).float()
+    states = path(teacher, noise(2048, 2), grid, stops, process, SAMPLERS["dpmpp_2m"]).float()
 
     network = Small()
     student = denoiser(network, process, prediction)
@@ -159,8 +159,8 @@ def test_four_steps_of_a_student_come_near_fifty_of_its_guided_teacher(
             for (a, b), ts in zip(pairwise(states), pairwise(stops), strict=True)
         ]
     )
-    starts, at = states[:-1].flatten(0, 1), stops[:-1].repeat_interleave(4096)
-    for step in range(steps := 400):
+    starts, at = states[:-1].flatten(0, 1), stops[:-1].repeat_interleave(2048)
+    for step in range(steps := 300):
         optimizer.param_groups[0]["lr"] = 5e-3 * (1 - step / steps)
         rows = torch.randint(len(starts), (256,))
         found = student(starts[rows], at[rows])
@@ -169,8 +169,8 @@ def test_four_steps_of_a_student_come_near_fifty_of_its_guided_teacher(
         loss.backward()
         optimizer.step()
 
-    fresh = noise(512, 2, seed=9)
-    fine = drawn(teacher, fresh, times(process, 1000, "trailing"), process)
+    fresh = noise(256, 2, seed=9)
+    fine = drawn(teacher, fresh, times(process, 400, "trailing"), process)
 
     def missed(x: Tensor) -> float:
         return (x - fine).square().mean().sqrt().item()
@@ -180,4 +180,5 @@ def test_four_steps_of_a_student_come_near_fifty_of_its_guided_teacher(
     fifty, four = (
         missed(drawn(teacher, fresh, times(process, n, "trailing"), process)) for n in (50, 4)
     )
-    assert ours < 0.25 * four, (ours, fifty, four)
+    assert fifty < 0.1 * four
+    assert ours < 0.4 * four

@@ -45,11 +45,12 @@ class LowRank(nn.Module):
     @contextmanager
     def off(self) -> Generator[None]:
         """Have the network be as it was, inside the block."""
+        before = self._scale
         self._turn(0.0)
         try:
             yield
         finally:
-            self._turn(1.0)
+            self._turn(before)
 
     def save(self, file: Path, parts: Mapping[str, Part], metadata: Mapping[str, str]) -> None:
         """Write the changes in float16, in kohya's form, as changes of ``parts["network"]``."""
