@@ -47,7 +47,7 @@ def test_what_was_saved_draws(folder: Path):
     pipe = mz.load(folder)
     one, two = (pipe.generate(FOX, seed=1, steps=2) for pipe in (pipe, mz.load(str(folder))))
     assert np.array_equal(np.asarray(one.images[0]), np.asarray(two.images[0]))
-    assert one.images[0].size == (128, 128)
+    assert one.images[0].size == (storybook.SIZES.size,) * 2
     recipe = one.images[0].info["parameters"]
     assert f"Model: {folder}" in recipe.replace('"', "")
     assert f"Model hash: {pipe.model.digest}" in recipe
@@ -145,8 +145,8 @@ def test_latents_without_their_scale_are_refused(folder: Path, tmp_path: Path):
 
 def test_a_model_tells_its_sizes(folder: Path, tmp_path: Path):
     model = mz.load(folder).model
-    unet = replace(model.network.params, channels=(16, 32), heads=(1, 1), groups=2)
-    family = replace(model.family, size=64)
+    unet = replace(model.network.params, channels=(16, 32), depths=(0, 1), heads=(1, 1), groups=2)
+    family = replace(model.family, size=64, smallest=32, largest=128)
     storybook.save(replace(model, family=family, network=UNet(unet)), tmp_path / "small")
     small = mz.load(tmp_path / "small")
     assert (small.model.family, small.model.network.params) == (family, unet)

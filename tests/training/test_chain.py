@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 import mezzotint as mz
+from mezzotint.checkpoints.folder import open_folder
 from mezzotint.errors import InputError
 from mezzotint.training import run as run_module
 from mezzotint.training.presets import CHAINS, PRESETS
@@ -24,18 +25,20 @@ def short_chain(monkeypatch):
 def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp_path, capsys):
     model = run("smoke", pictures, tmp_path)
     assert model == tmp_path / "model"
-    assert {"autoencoder", "clip", "denoiser", "data"} <= {p.name for p in tmp_path.iterdir()}
-    drawn = mz.load(str(model)).generate("red on the left", steps=1)
-    assert drawn.images[0].size == (64, 64)  # what the chain's pictures have
+    assert {*CHAINS["smoke"].runs, "data"} <= {p.name for p in tmp_path.iterdir()}
+    for name in (str(model), f"{model}#flow"):
+        drawn = mz.load(name).generate("red on the left", steps=1)
+        assert drawn.images[0].size == (64, 64)  # what the chain's pictures have
 
     capsys.readouterr()
     run("smoke", pictures, tmp_path)
-    assert capsys.readouterr().err.count("done before") == 3
+    assert capsys.readouterr().err.count("done before") == 4
 
-    # a denoiser's run alone ends in the same model, inside its own folder
+    # a denoiser's run alone ends in the same model but for the other denoiser, in its own folder
     run("smoke-denoiser", pictures, tmp_path / "denoiser", **CHANGED)
-    alone = tmp_path / "denoiser" / "model" / "manifest.json"
-    assert alone.read_bytes() == (model / "manifest.json").read_bytes()
+    alone, both = (open_folder(path).hashes for path in (tmp_path / "denoiser" / "model", model))
+    assert both.keys() - alone.keys() == {"flow.safetensors"}
+    assert {name for name in alone if alone[name] != both[name]} == {"sizes.json"}
 
 
 def test_a_chain_takes_no_fields(tmp_path):
@@ -44,5 +47,5 @@ def test_a_chain_takes_no_fields(tmp_path):
 
 
 def test_the_storybook_chain_is_the_presets():
-    assert list(CHAINS["storybook"].runs) == ["autoencoder", "clip", "denoiser"]
+    assert list(CHAINS["storybook"].runs) == ["autoencoder", "clip", "denoiser", "flow"]
     assert CHAINS["storybook"].runs == PRESETS

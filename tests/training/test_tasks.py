@@ -121,7 +121,7 @@ def denoiser_task(tiny_model):
         model = replace(tiny_model, network=network or tiny_model.network, **changed)
         recipe = replace(
             PRESETS["denoiser"].task,
-            unet=tiny_model.network.params,
+            network=tiny_model.network.params,
             single_share=single_share,
             direction=direction,
             caption_dropout=0.3,

@@ -17,7 +17,8 @@ def generate(
     model: Annotated[
         str | None,
         Option(
-            help="A folder or file of weights, a name in your models folders, or a hub id.",
+            help="A folder or file of weights, a name in your models folders, a hub id, or a "
+            "variant of the embedded model, such as storybook-unet.",
             show_default="the embedded storybook",
         ),
     ] = None,

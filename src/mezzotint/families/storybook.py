@@ -4,8 +4,7 @@ The shape is Stable Diffusion's (Rombach et al. 2022): an autoencoder of factor 
 channels, a CLIP text tower, and one or two denoisers that both attend to it, of which one is the
 default. The U-Net has the cosine process and v-prediction (Nichol & Dhariwal 2021; Salimans & Ho
 2022), the transformer rectified flow (Liu et al. 2022). In the U-Net normalisation has 16 channels
-or more a group, and attention only where the latent is 8 × 8, because that is what a CPU is quick
-at.
+or more a group, because that is what a CPU is quick at.
 
 A folder holds more than one model to draw with, its *variants*: each of its denoisers, and the
 default with a LoRA that lets it draw in fewer steps, or without guidance.
@@ -13,9 +12,9 @@ default with a LoRA that lets it draw in fewer steps, or without guidance.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -70,7 +69,7 @@ STORYBOOK = Family(
     shift=None,
     guidance=None,
 )
-"""The family with the U-Net."""
+"""The family with the U-Net, one that reads latents pixel by pixel."""
 
 FLOW = replace(
     STORYBOOK, process=Process.flow(), prediction="flow", multiple=16, spacing="trailing"
@@ -94,7 +93,9 @@ def kind_of(params: UNetParams | DiTParams) -> Denoiser:
 
 def family_of(params: UNetParams | DiTParams) -> Family:
     """The family with a denoiser of these sizes."""
-    return {"unet": STORYBOOK, "flow": FLOW}[kind_of(params)]
+    if isinstance(params, DiTParams):
+        return FLOW
+    return replace(STORYBOOK, multiple=STORYBOOK.multiple * params.patch)
 
 
 def denoiser_of(params: UNetParams | DiTParams) -> UNet | DiT:
@@ -226,7 +227,10 @@ def save(
 
 
 def _sizes(folder: WeightsFolder) -> Sizes:
-    return replaced(SIZES, folder.table(SIZES_FILE), str(folder.path / SIZES_FILE))
+    """What a folder says; a field that it was written before is as it was then, its default."""
+    new = {field.name: field.default for field in fields(UNetParams) if field.default != MISSING}
+    like = replace(SIZES, unet=replace(SIZES.unet, **cast("dict[str, Any]", new)))
+    return replaced(like, folder.table(SIZES_FILE), str(folder.path / SIZES_FILE))
 
 
 def _variants(folder: WeightsFolder, sizes: Sizes) -> list[str]:
