@@ -86,7 +86,7 @@ def prompts(names: Sequence[str] = CORE, count: int = PROMPTS) -> tuple[Prompt, 
         rng = np.random.Generator(np.random.PCG64((SEED, number)))
         first, last = (count * n // len(SKILLS) for n in (number, number + 1))
         for draft in islice(_drafts(rng, skill, names), last - first):
-            setting = {"place": _pick(rng, GROUNDS), **draft.setting}
+            setting: dict[str, Any] = {"place": _pick(rng, GROUNDS), **draft.setting}
             items = [replace(item, size=_pick(rng, SIZES)) for item in draft.items]
             scene = compose(SEED + len(made), items, **setting)
             seed = SEEDS_APART * len(made)
@@ -193,7 +193,9 @@ def _placed(draft: _Draft, k: int) -> _Draft:
     if draft.where:
         raise InputError(f"too few names for other prompts than {draft.text!r} of its skill")
     names = [item.name for item in draft.items]
-    places = [p for p in PLACES_SAID if not any(withheld("place", name, p) for name in names)]
+    places: list[Place] = [
+        p for p in PLACES_SAID if not any(withheld("place", name, p) for name in names)
+    ]
     place = places[k % len(places)]
     return replace(draft, where=PLACES_SAID[place], setting={**draft.setting, "place": place})
 

@@ -106,8 +106,8 @@ class Detector(nn.Module):
         self.sizes = [1, len(params.kinds), len(params.colours) + 1, 4]
         self.head = nn.Conv2d(params.hidden, sum(self.sizes), 1)
         self.answers = nn.Linear(sum(params.channels), sum(map(len, params.questions)))
-        with torch.no_grad():
-            self.head.bias[0] = RARE
+        assert self.head.bias is not None
+        nn.init.constant_(self.head.bias[:1], RARE)
 
     def forward(self, images: Tensor) -> Maps:
         """The maps of images (b, 3, 128, 128) in [−1, 1], as ``shrunk`` makes them of others."""

@@ -62,8 +62,9 @@ def judge_scene(seed: int, names: Sequence[str]) -> Scene:
 
 
 def _relation(rng: Rng) -> Relation | None:
-    odds = np.cumsum(list(RELATIONS.values()))
-    return [*RELATIONS][min(int(np.searchsorted(odds, rng.random(), "right")), len(odds) - 1)]
+    relations: list[Relation | None] = list(RELATIONS)
+    edges = np.cumsum(list(RELATIONS.values()))
+    return relations[min(int(np.searchsorted(edges, rng.random(), "right")), len(edges) - 1)]
 
 
 def _items(rng: Rng, relation: Relation | None, names: Sequence[str]) -> list[Item]:
@@ -74,7 +75,8 @@ def _items(rng: Rng, relation: Relation | None, names: Sequence[str]) -> list[It
         many = KINDS[item.name].countable and rng.random() < MANY
         return [replace(item, count=int(rng.integers(2, MOST + 1)) if many else 1)]
     count = 3 if relation == "beside" and rng.random() < THREE else 2
-    items = [_item(rng, names[k], names) for k in rng.choice(len(names), count, replace=False)]
+    chosen: list[int] = rng.choice(len(names), count, replace=False).tolist()
+    items = [_item(rng, names[k], names) for k in chosen]
     if relation == "on":
         base = _pick(rng, [name for name in names if KINDS[name].top])
         items[1] = replace(_item(rng, base, names), hat=None)
