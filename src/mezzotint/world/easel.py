@@ -71,7 +71,7 @@ class Easel:
 
     def snowy(self, code: str) -> Array:
         """A snow colour in this hour's light, which snow takes on less than land."""
-        return mix(self.lit(code), rgb(code), 0.3)
+        return mix(self.lit(code), rgb(code), 0.55 - 0.3 * self.light.lamps)
 
     def far(self, code: str, depth: float) -> Array:
         """A land colour seen through ``depth`` (0 to 1) of this hour's air."""

@@ -26,8 +26,9 @@ def lay_things(e: Easel) -> None:
             _halo(e, spot, item)
         if how == "stands" and e.scene.place != "sea":
             _shadow(e, spot, item, on_top)
-        afloat = how == "afloat" and not on_top
-        _lay(e, spot, item, WATERLINE[e.scene.place] if afloat else None)
+        line = WATERLINE.get(e.scene.place, 1.0)
+        afloat = how == "afloat" and not on_top and spot.y > line + 0.02
+        _lay(e, spot, item, line if afloat else None)
         if thing.hat is not None:
             seat = hat_spot(thing, spot)
             hat = Thing(thing.hat, thing.size, None, None, (seat,))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mezzotint.world.easel import SUN, Easel
-from mezzotint.world.paint import Array, below, disc, domes, dots, mix, rgb
+from mezzotint.world.paint import Array, disc, dots, mix, rgb
 
 WHITE = rgb("ffffff")
 
@@ -94,24 +94,12 @@ def _overcast(e: Easel, rng: np.random.Generator) -> None:
     """A closed sky: banks of cloud in its own grey, darker before rain."""
     if e.scene.weather == "fog":
         return
-    dark = 0.74 if e.scene.weather == "rain" else 0.98
-    grey = np.minimum(mix(e.light.middle, e.light.low, 0.35) * np.float32(dark), 1)
-    hanging = e.canvas[:, ::-1]
-    for k in range(3):
-        count = 5 + k
-        at, big = rng.random((2, count + 1))
-        heap = [
-            ((j + float(at[j])) / count, 0.0, (0.5 + 0.5 * float(big[j])) / count)
-            for j in range(count + 1)
-        ]
-        depth = np.float32(0.23 - 0.085 * k) + np.maximum(domes(e.x, heap), 0) * np.float32(0.5)
-        bank = grey * np.float32(1.04 - 0.09 * k)
-        if e.plain:
-            below(hanging, 1 - depth, bank)
-        else:
-            below(
-                hanging, 1 - depth, np.minimum(bank * np.float32(1.1), 1), bank * np.float32(0.86)
-            )
+    light = 0.85 if e.scene.weather == "rain" else 1.06
+    top = np.minimum(mix(e.light.middle, e.light.low, 0.45) * np.float32(light), 1)
+    foot = mix(e.light.high, e.light.middle, 0.75)
+    for k in range(8):
+        x, y = (k % 4 + rng.random()) / 4, 0.29 - 0.14 * (k // 4) + 0.03 * rng.random()
+        cloud(e, x, y, 0.085 + 0.03 * rng.random(), top, foot)
 
 
 HOURS = {"dawn": _dawn, "day": _day, "golden hour": _golden, "sunset": _sunset}

@@ -59,7 +59,7 @@ def aspect(name: str) -> float:
     return width / height
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def sprite(name: str, look: str, colour: Colour | None, height: int) -> Sprite:
     """The object's sprite, ``height`` pixels high."""
     art = _painted(name, look, colour)

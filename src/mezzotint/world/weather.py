@@ -45,8 +45,8 @@ def _rain(e: Easel, rng: np.random.Generator) -> None:
     t = np.linspace(0, 1, RUN, dtype=np.float32)
     across = x[:, None] - np.float32(0.022) * t
     down = y[:, None] * np.float32(1.1) - np.float32(0.1) + (0.05 + 0.03 * s[:, None]) * t
-    thick = np.full(across.size, 0.0023, np.float32)
-    clear = ((0.16 + 0.14 * s[:, None]) * (0.3 + 0.7 * t)).ravel()
+    thick = np.full(across.size, 0.0027, np.float32)
+    clear = ((0.3 + 0.25 * s[:, None]) * (0.25 + 0.75 * t)).ravel()
     dots(e.canvas, across.ravel(), down.ravel(), thick, clear, rgb("eaf4ff"))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mezzotint.world.easel import LAND, Easel
-from mezzotint.world.flora import hill, margin, pine, treeline
+from mezzotint.world.flora import margin, pine, treeline
 from mezzotint.world.paint import Array, blend, disc, dots, mix, patch, rgb, waves
 from mezzotint.world.sky import sky
 
@@ -12,8 +12,9 @@ def snow(e: Easel) -> None:
     """Deep snow, hills in blue air, laden pines on both sides."""
     rng = e.rng(LAND)
     sky(e)
-    hill(e, "c3d8f0", 0.54, 0.1, 0.35, rng)
-    hill(e, "d6e6f6", 0.61, 0.07, 0.15, rng)
+    for level, high, code, depth in ((0.54, 0.1, "bcd3ee", 0.35), (0.61, 0.07, "d2e3f5", 0.15)):
+        colour = mix(e.snowy(code), e.light.low, depth)
+        e.below(level - waves(e.x, 3, rng, high, 5.0), colour, mix(colour, e.light.low, 0.2))
     for k in range(8):
         pine(
             e, margin(rng, 0.33), 0.675 + 0.004 * k, 0.17 + 0.02 * k * rng.random(), 0.25 - 0.03 * k

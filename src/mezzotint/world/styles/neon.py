@@ -22,4 +22,11 @@ def neon(e: Easel) -> Array:
     near, wide = blurred(tube, 0.008), blurred(tube, 0.035)
     inside = canvas * (np.float32(0.1) + np.float32(0.38) * e.cover)
     core = tube * tube * np.float32(0.35)
-    return NIGHT + inside + tube * np.float32(0.85) + core + near * 0.7 + wide * np.float32(0.9)
+    return (
+        NIGHT
+        + inside
+        + tube * np.float32(0.85)
+        + core
+        + near * np.float32(0.5)
+        + wide * np.float32(0.8)
+    )
