@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mezzotint.errors import InputError
 from mezzotint.evals.diversity import diversity
 from mezzotint.evals.features import Features, load_features
 from mezzotint.evals.fidelity import Distances, fidelity
@@ -233,7 +234,8 @@ Claim = tuple[str, Callable[[dict[str, Measured]], tuple[str, bool]]]
 
 
 def least(of: Callable[[Measured], float], found: dict[str, Measured], name: str) -> bool:
-    return of(found[name]) == min(map(of, found.values()))
+    """Whether a kind's figure is below every other's."""
+    return of(found[name]) < min(of(kind) for other, kind in found.items() if other != name)
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -265,7 +267,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Diffusion draws best, and covers most",
         lambda m: (
             f"Fréchet distance {m['diffusion'].distances.frechet:.1f}, "
-            f"the next {sorted(k.distances.frechet for k in m.values())[1]:.1f}",
+            f"the best of the others {min(m[k].distances.frechet for k in m if k != 'diffusion'):.1f}",
             least(lambda k: k.distances.frechet, m, "diffusion")
             and least(lambda k: -k.distances.recall, m, "diffusion"),
         ),
@@ -364,4 +366,7 @@ def figures(d: Distances) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from None

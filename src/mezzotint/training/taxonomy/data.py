@@ -44,8 +44,8 @@ class Told:
         """The pictures with these numbers, their captions in these wordings."""
         x = torch.from_numpy(self.latents.latents(numbers)).to(self.mean.device).float()
         x = (x - self.mean) / self.std
-        pairs = zip(numbers.tolist(), wordings.tolist(), strict=True)
-        told = self.tell([self.captions[number][wording] for number, wording in pairs])
+        pairs = zip(numbers, wordings, strict=True)
+        told = self.tell([self.captions[int(number)][int(wording)] for number, wording in pairs])
         return dequantised(x, draw.uniform("grain", *x.shape[1:])), told
 
     def shape(self) -> Shape:

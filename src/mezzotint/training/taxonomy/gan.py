@@ -33,7 +33,10 @@ class GAN:
         self.width = params.z
         self.generator = Decoder(shape, params)
         self.critic = Critic(shape, params)
-        self.players = {"critic": self.critic, "generator": self.generator}
+        self.players: dict[str, nn.Module] = {
+            "critic": self.critic,
+            "generator": self.generator,
+        }
 
     def loss(self, player: str, x: Tensor, told: Tensor, draw: Draw) -> Tensor:
         """One side of the game (Huang et al. eq. 2): −ln σ(D(real) − D(drawn)), or its mirror.
