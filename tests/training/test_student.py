@@ -10,12 +10,16 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from mezzotint.adapters.lora import lora
+from mezzotint.diffusion import Process
+from mezzotint.diffusion.distillation import through
 from mezzotint.diffusion.guidance import cfg, pair
 from mezzotint.diffusion.noise import seeded
+from mezzotint.diffusion.samplers import dpmpp_2m
 from mezzotint.diffusion.times import times
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.families.keys import sd_keys
+from mezzotint.models.dit import DiT, DiTParams
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data import paths as paths_module
 from mezzotint.training.data.latents import LatentSet
@@ -40,6 +44,22 @@ WALK = Walk(cfg=3.0, steps=6, stops=2, spacing="trailing")
 def model(tiny_model) -> Model:
     """One whose network may be changed."""
     return replace(tiny_model, network=deepcopy(tiny_model.network).requires_grad_(False))
+
+
+DIT = DiTParams(channels=4, width=32, blocks=2, heads=2, hidden=48, context_width=32, y_width=32)
+
+
+@pytest.fixture(params=["unet", "dit"])
+def either(request, tiny_model) -> Model:
+    """A U-Net that predicts v on the cosine process, or a transformer on rectified flow."""
+    if request.param == "dit":
+        network = DiT(DIT)
+        for weight in network.parameters():  # nothing stays zero, so that everything is heard
+            nn.init.normal_(weight, mean=float(weight.ndim == 1), std=0.1)
+        return replace(tiny_model, network=network.requires_grad_(False))
+    family = replace(tiny_model.family, process=Process.cosine(), prediction="v")
+    network = deepcopy(tiny_model.network).requires_grad_(False)
+    return replace(tiny_model, network=network, family=family)
 
 
 @pytest.fixture
@@ -85,7 +105,8 @@ def test_a_new_lora_changes_nothing_and_off_is_as_before(model):
     assert torch.equal(outputs(model), changed)
 
 
-def test_every_layer_learns_and_nothing_else(model):
+def test_every_layer_learns_and_nothing_else(either):
+    model = either
     changes = shaken(LowRank(model.network, 3))
     layers = [m for m in model.network.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     assert len(changes.changes) == len(layers)
@@ -126,10 +147,7 @@ def test_paths_are_the_guided_teachers_and_are_gone_once(captioned, model, monke
     assert all(row in known for row in paths.tokens.tolist())
     assert len({tuple(row) for row in paths.tokens.tolist()}) > 3
 
-    # by hand: the same sampler through the same grid, as a user would ask for it
-    from mezzotint.diffusion.distillation import through
-    from mezzotint.diffusion.samplers import dpmpp_2m
-
+    # by hand: the same sampler through the same grid
     process, all_four = model.family.process, np.arange(4)
     start, end = (
         torch.from_numpy(paths.states(all_four, np.full(4, stop))).float() for stop in (0, 2)
@@ -182,9 +200,9 @@ def test_every_segment_of_every_path_is_visited_once_an_epoch(captioned, model):
     assert len(torch.stack(seen).unique(dim=0)) == len(seen) == 6 * WALK.stops
 
 
-def test_a_student_that_is_its_teacher_has_nothing_to_learn(captioned, model):
+def test_a_student_that_is_its_teacher_has_nothing_to_learn(captioned, either):
     """One step of an unguided DDIM for each of the student's: their paths are the same."""
-    plain = replace(model, family=replace(model.family, sampler="ddim", spacing="trailing"))
+    plain = replace(either, family=replace(either.family, sampler="ddim", spacing="trailing"))
     walk = Walk(cfg=1.0, steps=2, stops=2, spacing="trailing")
     task = student(make(captioned, plain, walk=walk), plain, walk)
     with torch.no_grad():

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
 
 import numpy as np
 import torch
@@ -63,11 +62,8 @@ def guided(model: Model, conditioning: Conditioning, scale: float) -> Denoiser:
     return cfg(pair, scale)
 
 
-def sheet_of(model: Model, prompts: Sequence[str], **options: Unpack[Options]) -> Image.Image:
+def sheet_of(model: Model, prompts: Sequence[str], options: Options) -> Image.Image:
     """A picture for each prompt, as a user would get it with these options, four in a row."""
-    pipeline = Pipeline(model, "")
-    images = [
-        np.asarray(pipeline.generate(prompt, seed=GRID_SEED, **options).images[0])
-        for prompt in prompts
-    ]
+    pipeline, asked = Pipeline(model, ""), Options({**options, "seed": GRID_SEED})
+    images = [np.asarray(pipeline.generate(prompt, **asked).images[0]) for prompt in prompts]
     return sheet(np.stack(images), columns=4)

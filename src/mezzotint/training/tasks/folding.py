@@ -4,7 +4,6 @@ At guidance 1 the network learns to say what its teacher, guided at one fixed sc
 same noised data (Meng et al. 2210.03142, section 3.1). A negative prompt has no effect any more.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +53,7 @@ class Described:
     """Latents of a set of pictures, and the wordings of each one's caption."""
 
     latents: LatentSet
-    captions: Sequence[Sequence[str]]
+    captions: list[list[str]]
 
 
 class FoldingTask:
@@ -105,7 +104,7 @@ class FoldingTask:
 
     def grid(self) -> Image.Image:
         """A picture for each of the recipe's prompts, as a user would get it."""
-        return sheet_of(self.model, self.recipe.prompts, cfg=1.0)
+        return sheet_of(self.model, self.recipe.prompts, {"cfg": 1.0})
 
     def export(self, folder: Path) -> None:
         """Write ``folded.safetensors``, a LoRA of the teacher."""

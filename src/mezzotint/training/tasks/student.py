@@ -16,6 +16,7 @@ from torch import Tensor
 from mezzotint.diffusion.distillation import distillation_loss, jump
 from mezzotint.diffusion.samplers import ddim
 from mezzotint.families.base import Model
+from mezzotint.pipeline.request import Options
 from mezzotint.training.data.paths import Paths, Walk, stops_of
 from mezzotint.training.draw import Draw, visits
 from mezzotint.training.low_rank import LowRank
@@ -90,14 +91,8 @@ class StudentTask:
     def grid(self) -> Image.Image:
         """A picture for each of the recipe's prompts, as a user would get it."""
         walk = self.recipe.walk
-        return sheet_of(
-            self.model,
-            self.recipe.prompts,
-            steps=walk.stops,
-            cfg=1.0,
-            sampler="ddim",
-            spacing=walk.spacing,
-        )
+        options = Options(steps=walk.stops, cfg=1.0, sampler="ddim", spacing=walk.spacing)
+        return sheet_of(self.model, self.recipe.prompts, options)
 
     def export(self, folder: Path) -> None:
         """Write ``student.safetensors``, a LoRA of the teacher."""
