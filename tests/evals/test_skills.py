@@ -8,7 +8,8 @@ from mezzotint.errors import InputError
 from mezzotint.evals.accuracy import shuffled
 from mezzotint.evals.asking import fulfilled
 from mezzotint.evals.skills import PROMPTS, SKILLS, Prompt, prompts
-from mezzotint.evals.wording import PLACES_SAID, a
+from mezzotint.evals.wording import HOURS_SAID, PLACES_SAID, STYLES_SAID, a
+from mezzotint.world.phrases import HOUR_PHRASES, PLACE_PHRASES, STYLE_TAGS
 from mezzotint.world.things import CORE, KINDS, plural
 from mezzotint.world.withheld import withheld
 
@@ -90,6 +91,13 @@ def test_prompts_say_what_they_ask():
             assert thing.colour is None or f"{thing.colour} {thing.name}" in prompt.text
     assert (a("owl"), a("unicorn"), a("umbrella")) == ("an owl", "a unicorn", "an umbrella")
     assert (a("cherries"), a("apple", "orange")) == ("cherries", "an orange apple")
+
+
+def test_prompts_use_words_that_captions_have():
+    for place, said in PLACES_SAID.items():
+        assert said in [phrase.replace("_ ", "") for phrase in PLACE_PHRASES[place]]
+    assert all(said in HOUR_PHRASES[hour] for hour, said in HOURS_SAID.items())
+    assert all(said in STYLE_TAGS[style] for style, said in STYLES_SAID.items())
 
 
 def test_other_names_make_other_prompts():

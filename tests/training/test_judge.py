@@ -22,9 +22,10 @@ from mezzotint.training.data.judged import (
 )
 from mezzotint.training.data.pictures import PictureSet, finish
 from mezzotint.training.data.scenes import HELD_OUT_SEEDS
+from mezzotint.training.limits import check
 from mezzotint.training.presets import CHAINS, RECIPES
 from mezzotint.training.process_group import Group
-from mezzotint.training.tasks.judge import focal_loss, heats, object_losses
+from mezzotint.training.tasks.judge import JudgeRecipe, focal_loss, heats, object_losses
 from mezzotint.training.tasks.roughen import roughened
 from mezzotint.world.sample import sample_scene
 from mezzotint.world.scene import HOURLESS, OUTDOORS, SEASONAL, Scene
@@ -235,6 +236,23 @@ def test_the_grid_shows_what_is_seen():
 def test_the_worlds_detector_is_small():
     network = Detector(RECIPES["judge"].task.params)
     assert sum(weight.numel() for weight in network.parameters()) <= 1_800_000
+
+
+def test_it_learns_at_the_size_that_it_sees():
+    with pytest.raises(InputError, match=r"pictures\.size 64: the judge sees 128"):
+        check(replace(RECIPES["judge"], pictures=replace(RECIPES["judge"].pictures, size=64)))
+    check(RECIPES["judge"])
+    params = replace(RECIPES["judge"].task.params, hidden=40)
+    with pytest.raises(InputError, match="multiple of 16"):
+        check(replace(RECIPES["judge"], task=JudgeRecipe(params)))
+
+
+@pytest.mark.parametrize("names", [("fox", "owl", "apple"), ("fox", "house", "hat")])
+def test_a_few_names_make_scenes(names):
+    scenes = [judge_scene(seed, names) for seed in range(60)]
+    shown = {name for scene in scenes for thing in scene.things for name in (thing.name, thing.hat)}
+    assert shown - {None} == set(names)
+    assert any(scene.relation == "on" for scene in scenes) == ("house" in names)
 
 
 def test_it_takes_no_folder_of_pictures(tmp_path):

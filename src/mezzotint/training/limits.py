@@ -6,11 +6,14 @@ from typing import Any, cast
 
 from mezzotint.errors import InputError
 from mezzotint.families.storybook import family_of
+from mezzotint.models.detector import GROUP, SIDE
+from mezzotint.training.data.judge_scene import FEWEST
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
+from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.student import StudentRecipe
 
 ONE_OR_MORE = {
@@ -54,6 +57,13 @@ def check(recipe: Recipe) -> None:
         case DenoiserRecipe(network=network, prompts=prompts):
             _check_multiple(f"{what}: pictures.size", size, family_of(network).multiple)
             _check_prompts(what, prompts)
+        case JudgeRecipe(params=params):
+            for channels in (*params.channels, params.hidden):
+                _check_multiple(f"{what}: task.params.channels and hidden", channels, GROUP)
+            if len(params.kinds) < FEWEST:
+                raise InputError(f"{what}: task.params.kinds has too few names: give {FEWEST}")
+            if size != SIDE:
+                raise InputError(f"{what}: pictures.size {size}: the judge sees {SIDE}")
         case StudentRecipe(prompts=prompts) | FoldingRecipe(prompts=prompts):
             if recipe.compile:
                 raise InputError(f"{what}: compile: a LoRA is trained as it stands; give false")

@@ -37,6 +37,7 @@ RELATIONS: dict[Relation | None, float] = {
     **{None: 0.5, "beside": 0.25},
     **{"above": 0.09, "on": 0.08, "in front": 0.08},
 }
+FEWEST = 3  # names that make scenes of three
 EMPTY, THREE, MANY = 0.05, 0.3, 0.5
 HATTED, COLOURED, DEFAULT_STYLE = 0.3, 0.7, 0.4
 
@@ -44,14 +45,16 @@ HATTED, COLOURED, DEFAULT_STYLE = 0.3, 0.7, 0.4
 def judge_scene(seed: int, names: Sequence[str]) -> Scene:
     """A scene of any contents: every place, style and combination of these names is as likely.
 
-    There are three or more names, and something can stand on one of them.
+    There are three or more names.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    relation = _relation(rng)
+    relation, bases = _relation(rng), [name for name in names if KINDS[name].top]
+    if relation == "on" and not bases:
+        relation = "beside"
     place = _pick(rng, PLACES)
     return compose(
         seed,
-        _items(rng, relation, names),
+        _items(rng, relation, names, bases),
         relation=relation,
         place=place,
         season=_pick(rng, SEASONS) if place in SEASONAL else "summer",
@@ -67,7 +70,9 @@ def _relation(rng: Rng) -> Relation | None:
     return relations[min(int(np.searchsorted(edges, rng.random(), "right")), len(edges) - 1)]
 
 
-def _items(rng: Rng, relation: Relation | None, names: Sequence[str]) -> list[Item]:
+def _items(
+    rng: Rng, relation: Relation | None, names: Sequence[str], bases: Sequence[str]
+) -> list[Item]:
     if relation is None:
         if rng.random() < EMPTY:
             return []
@@ -78,8 +83,7 @@ def _items(rng: Rng, relation: Relation | None, names: Sequence[str]) -> list[It
     chosen: list[int] = rng.choice(len(names), count, replace=False).tolist()
     items = [_item(rng, names[k], names) for k in chosen]
     if relation == "on":
-        base = _pick(rng, [name for name in names if KINDS[name].top])
-        items[1] = replace(_item(rng, base, names), hat=None)
+        items[1] = replace(_item(rng, _pick(rng, bases), names), hat=None)
     return items
 
 
