@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -229,7 +229,7 @@ def save(
 def _sizes(folder: WeightsFolder) -> Sizes:
     """What a folder says; a field that it was written before is as it was then, its default."""
     new = {field.name: field.default for field in fields(UNetParams) if field.default != MISSING}
-    like = replace(SIZES, unet=replace(SIZES.unet, **cast("dict[str, Any]", new)))
+    like = replace(SIZES, unet=replace(SIZES.unet, **new))
     return replaced(like, folder.table(SIZES_FILE), str(folder.path / SIZES_FILE))
 
 
