@@ -267,7 +267,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Diffusion draws best, and covers most",
         lambda m: (
             f"Fréchet distance {m['diffusion'].distances.frechet:.1f}, "
-            f"the best of the others {min(m[k].distances.frechet for k in m if k != 'diffusion'):.1f}",
+            f"the others' from {min(m[k].distances.frechet for k in m if k != 'diffusion'):.1f} up",
             least(lambda k: k.distances.frechet, m, "diffusion")
             and least(lambda k: -k.distances.recall, m, "diffusion"),
         ),

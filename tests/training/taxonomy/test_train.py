@@ -36,6 +36,7 @@ class UnpluggedError(Exception):
     pass
 
 
+@pytest.mark.parametrize("name", ["gan", "diffusion"])  # two players, and one
 def test_goes_on_exactly(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole = weights(name, tmp_path / "whole", plan(name))
     monkeypatch.setattr(loop, "SAVE_MINUTES", 0.0)
