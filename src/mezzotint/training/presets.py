@@ -106,7 +106,7 @@ STUDENT = replace(
     name="student",
     task=StudentRecipe(
         teacher="model",
-        walk=Walk(cfg=4.0, steps=16, stops=4, spacing="flow_shift"),
+        walk=Walk(cfg=4.0, steps=16, stops=4, spacing="trailing"),
         paths=2048,
         held_out_paths=64,
         rank=32,
