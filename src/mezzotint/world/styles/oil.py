@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mezzotint.world.easel import Easel
 from mezzotint.world.paint import Array, axis
-from mezzotint.world.styles.texture import blurred, sheet_of
+from mezzotint.world.styles.texture import blurred, picked, sheet_of
 
 COARSE, FINE, THIN = (0.085, 0.021), (0.044, 0.0115), (0.022, 0.006)
 """Length and width of a layer's strokes."""
@@ -36,13 +36,12 @@ def oil(e: Easel) -> Array:
     size, sheet = e.size, sheet_of(e)
     clear, soft = blurred(e.canvas, 0.004), blurred(e.canvas, 0.01)
     tolerance = np.float32(TOLERANCE) * (1 - np.float32(0.35) * e.cover)
-    out, relief = clear.copy(), np.ones((size, size), np.float32)
+    out, relief = clear, np.ones((size, size), np.float32)
     for brush, source in ((THIN, clear), (FINE, clear), (COARSE, soft)):
         layer = strokes(size, *brush, sheet)
-        paint = source.reshape(3, -1)[:, layer.middle]
+        paint = picked(source, layer.middle)
         right = np.abs(paint - clear).max(axis=0) < tolerance
-        np.copyto(out, paint, where=right)
-        np.copyto(relief, layer.relief, where=right)
+        out, relief = np.where(right, paint, out), np.where(right, layer.relief, relief)
     return out * relief * cloth(size)
 
 

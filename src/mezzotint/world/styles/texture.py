@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from mezzotint.world.easel import Easel
@@ -46,6 +47,12 @@ def blurred(planes: Array, radius: float) -> Array:
         return np.moveaxis(np.asarray(image), -1, 0).astype(np.float32) / 255
     soft = [np.asarray(Image.fromarray(plane).filter(blur)) for plane in bytes_]
     return np.stack(soft).astype(np.float32) / 255
+
+
+def picked(planes: Array, where: NDArray[np.intp]) -> Array:
+    """Each pixel of ``(n, h, w)`` taken from a flat index ``(h, w)``."""
+    flat = planes.reshape(len(planes), -1)
+    return np.take(flat, where, axis=1, mode="clip")  # which looks up faster than "raise"
 
 
 def edges(plane: Array) -> Array:

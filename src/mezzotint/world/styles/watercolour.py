@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mezzotint.world.easel import Easel
 from mezzotint.world.paint import Array, axis, rgb
-from mezzotint.world.styles.texture import blurred, luma, noise, sheet_of
+from mezzotint.world.styles.texture import blurred, luma, noise, picked, sheet_of
 
 PAPER = rgb("fdfbf5")
 WANDER = 0.0052  # how far an edge strays
@@ -17,7 +17,7 @@ RIM = 0.035  # the paper left bare around
 def watercolour(e: Easel) -> Array:
     """The picture as pigment on wet paper: what is subtracted from its white."""
     size, sheet = e.size, sheet_of(e)
-    moved = e.canvas.clip(0, 1).reshape(3, -1)[:, _wandering(size, sheet)]
+    moved = picked(e.canvas.clip(0, 1), _wandering(size, sheet))
     soft = blurred(moved, 0.014)
     gathered = np.clip(luma(soft) - luma(moved), 0, 0.25)
     bled = moved * np.float32(0.62) + soft * np.float32(0.38)
