@@ -34,10 +34,10 @@ def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp
     run("smoke", pictures, tmp_path)
     assert capsys.readouterr().err.count("done before") == 4
 
-    # a denoiser's run alone ends in the same model but for the other denoiser, in its own folder
+    # a denoiser's run alone ends in the same model but for the other parts, in its own folder
     run("smoke-denoiser", pictures, tmp_path / "denoiser", **CHANGED)
     alone, both = (open_folder(path).hashes for path in (tmp_path / "denoiser" / "model", model))
-    assert both.keys() - alone.keys() == {"flow.safetensors"}
+    assert both.keys() - alone.keys() == {"flow.safetensors", "vision.safetensors"}
     assert {name for name in alone if alone[name] != both[name]} == {"sizes.json"}
 
 
@@ -47,5 +47,7 @@ def test_a_chain_takes_no_fields(tmp_path):
 
 
 def test_the_storybook_chain_is_the_presets():
-    assert list(CHAINS["storybook"].runs) == ["autoencoder", "clip", "denoiser", "flow"]
+    assert list(CHAINS["storybook"].runs) == [
+        *("autoencoder", "denoiser", "flow", "clip", "folded", "student")
+    ]
     assert CHAINS["storybook"].runs == PRESETS

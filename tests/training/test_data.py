@@ -18,8 +18,7 @@ from mezzotint.training.data.scenes import HELD_OUT_SEEDS, SceneSet, held_out, s
 from mezzotint.training.data.tokens import caption_tokens
 from mezzotint.training.images import to_tensor
 from mezzotint.training.process_group import Group
-from mezzotint.training.tasks.clip import run_tokenizer
-from mezzotint.training.tokenizer import train_tokenizer
+from mezzotint.training.tokenizer import run_tokenizer, train_tokenizer
 
 ALONE = Group(0, 1, torch.device("cpu"))
 

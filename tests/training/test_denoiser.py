@@ -29,18 +29,16 @@ SHORT = {
     "bf16": False,
 }
 TOWER = {"width": 32, "layers": 1, "heads": 2, "hidden": 32}
+TEXT = {"tower": TOWER, "projection": 32}
 READS = {"context_width": 32, "y_width": 32}
 UNET = {"channels": [16, 32], "depths": [0, 1], "heads": [1, 1], "blocks": 1, "groups": 1} | READS
 FLOW = {"width": 32, "blocks": 2, "heads": 2, "hidden": 32} | READS
 TASK = {"prompts": ["red on the left"], "single_share": 0.0}
 TASKS = {
     "autoencoder": {"params": {"channels": [16, 16], "blocks": 1, "groups": 1}, "crop": 16},
-    "clip": {
-        "text": {"tower": TOWER, "projection": 32},
-        "vision": {"tower": TOWER, "size": 32, "projection": 32},
-    },
-    "denoiser": {"network": UNET, **TASK},
-    "flow": {"network": FLOW, **TASK},
+    "denoiser": {"network": UNET, "text": TEXT, **TASK},
+    "flow": {"network": FLOW, "text": TEXT, **TASK},
+    "clip": {"text": TEXT, "vision": {"tower": TOWER, "size": 32, "projection": 32}},
 }
 
 
@@ -71,6 +69,14 @@ def test_the_second_denoiser_reads_with_the_first_ones_tower_as_it_is(home, pict
     assert bits(home / "flow", "text.safetensors") == bits(home / "denoiser", "text.safetensors")
     along = home / "along"
     trained("flow", pictures, along, task={**TASKS["flow"], "text_run": ""})
+    assert bits(along, "text.safetensors") != bits(home / "denoiser", "text.safetensors")
+
+
+def test_clip_images_learn_to_say_what_the_denoisers_tower_reads(home, pictures):
+    for file in ("text.safetensors", "tokenizer.json"):
+        assert bits(home / "clip", file) == bits(home / "denoiser", file)
+    along = home / "clip along"
+    trained("clip", pictures, along, task={**TASKS["clip"], "text_run": ""})
     assert bits(along, "text.safetensors") != bits(home / "denoiser", "text.safetensors")
 
 
@@ -108,7 +114,7 @@ def test_runs_make_one_model_whose_default_is_the_first(home, tmp_path):
         "lora_unet_patches.lora_down.weight": torch.ones(1, 16),
     }
     safetensors.torch.save_file(changes, student)
-    pack(runs, 32, tmp_path / "model", {"student": student})
+    pack(runs, 32, tmp_path / "model", home / "clip", {"student": student})
     assert storybook.variants(tmp_path / "model") == ["flow", "unet", "student"]
     loaded = {name: mz.load(f"{tmp_path / 'model'}#{name}") for name in ("flow", "unet", "student")}
     own = loaded["unet"].model.network.state_dict()["conv_in.weight"]
@@ -135,12 +141,12 @@ def test_runs_that_do_not_go_together_are_refused(home, pictures, tmp_path):
     with pytest.raises(InputError, match="train that recipe to its end first"):
         pack([first, (home / "nowhere", task_of("flow"))], 32, tmp_path / "model")
     with pytest.raises(InputError, match=r"cannot read .*nothing"):
-        pack([first], 32, tmp_path / "model", {"student": tmp_path / "nothing"})
+        pack([first], 32, tmp_path / "model", loras={"student": tmp_path / "nothing"})
     assert not (tmp_path / "model").exists()
 
 
 def test_a_text_run_has_to_be_finished(home, pictures):
-    with pytest.raises(InputError, match=r"nowhere has no export/text\.safetensors"):
+    with pytest.raises(InputError, match=r"nowhere has no export/text\."):
         trained("flow", pictures, home / "early", task={**TASKS["flow"], "text_run": "nowhere"})
 
 

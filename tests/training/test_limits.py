@@ -26,7 +26,7 @@ def test_every_preset_can_be_trained(name: str):
         ("clip", {"lr": math.inf}, "lr inf"),
         ("clip", {"ema": 1.5}, "ema 1.5: give a number from 0 to 1"),
         ("clip", {"betas": (0.9, 1.0)}, r"betas \[0.9, 1.0\]"),
-        ("clip", {"pictures": {"size": 64}}, "pictures.size 64: task.vision takes 256"),
+        ("clip", {"pictures": {"size": 64}}, "pictures.size 64: task.vision takes 128"),
         ("clip", {"pictures": {"single": 10**6}}, "pictures.single 1000000"),
         ("autoencoder", {"pictures": {"size": 100}}, "size 100: give a multiple of 8"),
         ("autoencoder", {"task": {"crop": 60}}, "crop 60: give a multiple of 8"),

@@ -20,6 +20,7 @@ def recipes(tiny_run) -> dict[str, dict]:
     clip = {
         "text": {"tower": tower, "vocabulary": 300, "projection": 8},
         "vision": {"tower": tower, "size": 32, "patch": 8, "projection": 8},
+        "text_run": "",
     }
     return {
         "autoencoder": {

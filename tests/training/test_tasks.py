@@ -130,7 +130,7 @@ def denoiser_task(tiny_model):
         latents = np.broadcast_to(latents, (COUNT, 4, 4, 4)).copy()
         tokens = model.encoders[0].windows(CAPTIONS).numpy().astype(np.int16)[:, None]
         data = Captioned(LatentSet([latents]), tokens, COUNT, SINGLE)
-        return DenoiserTask(recipe, 0, steps, data, data, model)
+        return DenoiserTask(recipe, 0, steps, data, data, model, model.encoders[0].tokenizer)
 
     return make
 

@@ -13,85 +13,71 @@ from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText, CLIPVision
 from mezzotint.models.dit import DiT
 from mezzotint.models.unet import UNet
-from mezzotint.training.exports import read_export, read_network, read_sizes
+from mezzotint.training.exports import read_export, read_network
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 
 
-def check_parts(home: Path, recipe: DenoiserRecipe) -> None:
-    """See that the runs that a denoiser stands on are finished.
-
-    Raises:
-        InputError: one of them is not.
-    """
-    read_export(home / recipe.autoencoder_run, "autoencoder.safetensors")
-    read_export(home / recipe.clip_run, "tokenizer.json")
-    if recipe.text_run:
-        read_export(home / recipe.text_run, "text.safetensors")
-
-
-def read_autoencoder(home: Path, recipe: DenoiserRecipe) -> Autoencoder:
-    """The autoencoder that a run in ``home`` exported.
+def read_autoencoder(run: Path) -> Autoencoder:
+    """The autoencoder that a run exported.
 
     Raises:
         InputError: that run is not finished.
     """
-    run = home / recipe.autoencoder_run
     return read_network(run, "autoencoder", Autoencoder, SIZES.autoencoder)
 
 
-def read_tokenizer(home: Path, recipe: DenoiserRecipe) -> Tokenizer:
-    """The tokenizer that a run in ``home`` exported.
+def read_tokenizer(run: Path) -> Tokenizer:
+    """The tokenizer that a run exported.
 
     Raises:
         InputError: that run is not finished.
     """
-    return Tokenizer.from_str(read_export(home / recipe.clip_run, "tokenizer.json").decode())
+    return Tokenizer.from_str(read_export(run, "tokenizer.json").decode())
 
 
-def read_text(home: Path, recipe: DenoiserRecipe) -> CLIPText:
-    """The text tower of a run in ``home``, or a fresh one of the sizes of the CLIP run's.
+def read_text(run: Path) -> CLIPText:
+    """The text tower that a run exported.
 
     Raises:
         InputError: that run is not finished.
     """
-    if recipe.text_run:
-        return read_network(home / recipe.text_run, "text", CLIPText, SIZES.text)
-    return CLIPText(read_sizes(home / recipe.clip_run, "text", SIZES.text))
+    return read_network(run, "text", CLIPText, SIZES.text)
 
 
 def pack(
     runs: Sequence[tuple[Path, DenoiserRecipe]],
     size: int,
     folder: Path,
+    clip: Path | None = None,
     loras: Mapping[str, Path] | None = None,
 ) -> None:
     """Write the model that finished runs make together, small enough to ship, to ``folder``.
 
     Args:
         runs: of denoisers, siblings, with their recipes: one, or one of each kind. The first is
-            the default, and its autoencoder, tokenizer and image tower are the model's.
+            the default, and its autoencoder, text tower and tokenizer are the model's.
         size: side of the pictures, in pixels.
         folder: is made, or replaced.
+        clip: the run of an image tower that goes with the text tower.
         loras: files for variants of the default, by the names in ``storybook.LORAS``.
 
     Raises:
         InputError: a run is not finished, two do not go together, or ``folder`` is not writable.
     """
     (run, recipe), *others = runs
-    home = run.parent
     for other, its in others:
         _refuse_unlike(run, recipe, other, its)
-    text = read_network(run, "text", CLIPText, SIZES.text)
+    text, tokenizer = read_text(run), read_tokenizer(run)
+    autoencoder = read_autoencoder(run.parent / recipe.autoencoder_run)
     latents = safetensors.torch.load(read_export(run, "latents.safetensors"))
     moments = latents["mean"], latents["std"]
-    tokenizer, autoencoder = read_tokenizer(home, recipe), read_autoencoder(home, recipe)
     network, *other_networks = (_read_denoiser(*each) for each in runs)
     model = storybook.together(network, autoencoder, text, tokenizer, moments, size)
     storybook.save(
         model,
         folder,
         other=next(iter(other_networks), None),
-        vision=_read_vision(home / recipe.clip_run),
+        vision=None if clip is None else read_network(clip, "vision", CLIPVision, SIZES.vision),
         loras={name: _read_file(file) for name, file in (loras or {}).items()},
     )
 
@@ -111,13 +97,6 @@ def _refuse_unlike(run: Path, recipe: DenoiserRecipe, other: Path, its: Denoiser
 
 def _read_denoiser(run: Path, recipe: DenoiserRecipe) -> UNet | DiT:
     return read_network(run, kind_of(recipe.network), denoiser_of, recipe.network)
-
-
-def _read_vision(run: Path) -> CLIPVision | None:
-    """The image tower of a CLIP run, None where there is a tokenizer only."""
-    if not (run / "export" / "vision.json").exists():
-        return None
-    return read_network(run, "vision", CLIPVision, SIZES.vision)
 
 
 def _read_file(file: Path) -> bytes:

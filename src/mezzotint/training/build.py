@@ -3,29 +3,31 @@
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 from torch import nn
 
 from mezzotint.errors import InputError
 from mezzotint.families.storybook import denoiser_of, together
 from mezzotint.models.autoencoder import Autoencoder
-from mezzotint.models.clip import CLIP
-from mezzotint.training.assemble import check_parts, read_autoencoder, read_text, read_tokenizer
+from mezzotint.models.clip import CLIP, CLIPText, CLIPTextParams
+from mezzotint.training.assemble import read_autoencoder, read_text, read_tokenizer
 from mezzotint.training.data.judged import FIRST_SEED, HELD_OUT_SEED, Judged, judged_scenes
-from mezzotint.training.data.latents import LatentSet, picture_latents
+from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
 from mezzotint.training.distilled import build_folding, build_student
 from mezzotint.training.journal import note_progress
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
-from mezzotint.training.sources import open_pictures
+from mezzotint.training.sources import open_latents, open_pictures
 from mezzotint.training.task import Task
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe, AutoencoderTask
-from mezzotint.training.tasks.clip import CLIPRecipe, CLIPTask, run_tokenizer
+from mezzotint.training.tasks.clip import CLIPRecipe, CLIPTask
 from mezzotint.training.tasks.denoiser import Captioned, DenoiserRecipe, DenoiserTask
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe, JudgeTask
 from mezzotint.training.tasks.student import StudentRecipe
+from mezzotint.training.tokenizer import run_tokenizer
 
 
 def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Task:
@@ -40,35 +42,34 @@ def build(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
     Raises:
         InputError: the data cannot be used, or a run that this one stands on is not finished.
     """
-    if isinstance(recipe.task, DenoiserRecipe):
-        check_parts(folder.parent, recipe.task)
-    data = folder.parent / "data"
-    if isinstance(recipe.task, JudgeRecipe):
-        task = _judge(recipe, recipe.task, source, data, group)
-    else:
-        sets = group.leader_first(lambda: open_pictures(recipe.pictures, source, data))
-        torch.manual_seed(recipe.seed)
-        task = _task(recipe, folder, sets, group)
+    torch.manual_seed(recipe.seed)
+    task = _task(recipe, source, folder, group)
     if recipe.compile:
         for module in _heavy(task.network):
             module.compile()
     return task
 
 
-def _task(recipe: Recipe, folder: Path, sets: Sets, group: Group) -> Task:
+def _task(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Task:
+    home = folder.parent
     match recipe.task:
         case AutoencoderRecipe() as task:
+            sets = group.leader_first(lambda: _pictures(recipe, source, home))
             return AutoencoderTask(task, recipe.seed, recipe.steps, sets, group.device)
         case CLIPRecipe() as task:
-            return _clip(recipe, task, folder, sets, group)
+            return _clip(recipe, task, source, folder, group)
         case DenoiserRecipe() as task:
-            return _denoiser(recipe, task, folder.parent, sets, group)
+            return _denoiser(recipe, task, source, folder, group)
         case FoldingRecipe() as task:
-            return build_folding(recipe, task, folder.parent, sets, group)
+            return build_folding(recipe, task, home, source, group)
         case StudentRecipe() as task:
-            return build_student(recipe, task, folder.parent, sets, group)
-        case _:
-            raise AssertionError(f"{type(recipe.task).__name__} makes its own data")
+            return build_student(recipe, task, home, source, group)
+        case JudgeRecipe() as task:
+            return _judge(recipe, task, source, home / "data", group)
+
+
+def _pictures(recipe: Recipe, source: Path | None, home: Path) -> Sets:
+    return open_pictures(recipe.pictures, source, home / "data")
 
 
 def _heavy(network: nn.Module) -> list[nn.Module]:
@@ -95,35 +96,51 @@ def _judge(
 
     train = group.leader_first(lambda: scenes(recipe.pictures.scenes, FIRST_SEED))
     held_out = group.leader_first(lambda: scenes(recipe.pictures.held_out, HELD_OUT_SEED))
-    torch.manual_seed(recipe.seed)
     return JudgeTask(task, recipe.seed, train, held_out, group.device)
 
 
-def _clip(recipe: Recipe, task: CLIPRecipe, folder: Path, sets: Sets, group: Group) -> CLIPTask:
-    tokenizer = group.leader_first(lambda: run_tokenizer(folder, task.text, sets.train))
+def _clip(
+    recipe: Recipe, task: CLIPRecipe, source: Path | None, folder: Path, group: Group
+) -> CLIPTask:
+    text = read_text(folder.parent / task.text_run) if task.text_run else None
+    sets = group.leader_first(lambda: _pictures(recipe, source, folder.parent))
+    tokenizer = _tokenizer(task, task.text, folder, sets.train, group)
     tokens = group.leader_first(
         lambda: (caption_tokens(sets.train, tokenizer), caption_tokens(sets.held_out, tokenizer))
     )
-    return CLIPTask(task, recipe.seed, sets, tokens, tokenizer, group.device)
+    return CLIPTask(task, recipe.seed, sets, tokens, tokenizer, text, group.device)
 
 
 def _denoiser(
-    recipe: Recipe, task: DenoiserRecipe, home: Path, sets: Sets, group: Group
+    recipe: Recipe, task: DenoiserRecipe, source: Path | None, folder: Path, group: Group
 ) -> DenoiserTask:
+    home = folder.parent
+    autoencoder = read_autoencoder(home / task.autoencoder_run).to(group.device)
     network = denoiser_of(task.network)
-    autoencoder = read_autoencoder(home, task).to(group.device)
-    latents = [
-        picture_latents(pictures, autoencoder, group, note_progress)
-        for pictures in (sets.train, sets.held_out)
-    ]
-    mean, std = (moment.to(group.device) for moment in latents[0].moments())
-    text = read_text(home, task).to(group.device)
-    tokenizer = read_tokenizer(home, task)
-    model = together(network, autoencoder, text, tokenizer, (mean, std), recipe.pictures.size)
+    text = read_text(home / task.text_run) if task.text_run else CLIPText(task.text)
+    encoded = open_latents(recipe.pictures, source, home / "data", autoencoder, group)
+    tokenizer = _tokenizer(task, task.text, folder, encoded[0][0], group)
+    mean, std = (moment.to(group.device) for moment in encoded[0][1].moments())
+    model = together(
+        network, autoencoder, text.to(group.device), tokenizer, (mean, std), recipe.pictures.size
+    )
 
-    def captioned(pictures: PictureSet, made: LatentSet) -> Captioned:
+    def captioned(pictures: PictureSet, latents: LatentSet) -> Captioned:
         tokens = group.leader_first(lambda: caption_tokens(pictures, tokenizer))
-        return Captioned(made, tokens, pictures.count, pictures.single)
+        return Captioned(latents, tokens, pictures.count, pictures.single)
 
-    train, held_out = captioned(sets.train, latents[0]), captioned(sets.held_out, latents[1])
-    return DenoiserTask(task, recipe.seed, recipe.steps, train, held_out, model)
+    train, held_out = (captioned(*each) for each in encoded)
+    return DenoiserTask(task, recipe.seed, recipe.steps, train, held_out, model, tokenizer)
+
+
+def _tokenizer(
+    task: CLIPRecipe | DenoiserRecipe,
+    text: CLIPTextParams,
+    folder: Path,
+    pictures: PictureSet,
+    group: Group,
+) -> Tokenizer:
+    """The tokenizer of the text tower that the task takes, or one that is learned with its own."""
+    if task.text_run:
+        return read_tokenizer(folder.parent / task.text_run)
+    return group.leader_first(lambda: run_tokenizer(folder, text, pictures))

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from mezzotint.families.storybook import SIZES
 from mezzotint.models.autoencoder import Autoencoder
-from mezzotint.training.data.latents import picture_latents
 from mezzotint.training.data.paths import Paths, teacher_paths
-from mezzotint.training.data.pictures import PictureSet, Sets
+from mezzotint.training.data.pictures import PictureSet
 from mezzotint.training.exports import read_network
 from mezzotint.training.journal import note_progress
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
+from mezzotint.training.sources import open_captions, open_latents
 from mezzotint.training.tasks.folding import Described, FoldingRecipe, FoldingTask
 from mezzotint.training.tasks.student import StudentRecipe, StudentTask
 from mezzotint.training.teacher import read_teacher
 
 
 def build_student(
-    recipe: Recipe, task: StudentRecipe, home: Path, sets: Sets, group: Group
+    recipe: Recipe, task: StudentRecipe, home: Path, source: Path | None, group: Group
 ) -> StudentTask:
     """The task, after its teacher has gone all paths that are not there yet.
 
@@ -25,6 +25,7 @@ def build_student(
         InputError: there is no teacher, or its steps are too few.
     """
     model = read_teacher(home, task.teacher, group.device)
+    sets = group.leader_first(lambda: open_captions(recipe.pictures, source, home / "data"))
 
     def paths(pictures: PictureSet, count: int) -> Paths:
         return teacher_paths(
@@ -36,7 +37,7 @@ def build_student(
 
 
 def build_folding(
-    recipe: Recipe, task: FoldingRecipe, home: Path, sets: Sets, group: Group
+    recipe: Recipe, task: FoldingRecipe, home: Path, source: Path | None, group: Group
 ) -> FoldingTask:
     """The task, with the latents that its teacher learned from.
 
@@ -47,8 +48,6 @@ def build_folding(
     run = home / task.autoencoder_run
     autoencoder = read_network(run, "autoencoder", Autoencoder, SIZES.autoencoder)
     autoencoder = autoencoder.to(group.device)
-    train, held_out = (
-        Described(picture_latents(pictures, autoencoder, group, note_progress), pictures.captions)
-        for pictures in (sets.train, sets.held_out)
-    )
+    encoded = open_latents(recipe.pictures, source, home / "data", autoencoder, group)
+    train, held_out = (Described(latents, pictures.captions) for pictures, latents in encoded)
     return FoldingTask(task, recipe.seed, train, held_out, model)

@@ -45,26 +45,10 @@ AUTOENCODER = Recipe(
     save_minutes=5,
 )
 
-CLIP = replace(
-    AUTOENCODER,
-    name="clip",
-    task=CLIPRecipe(text=SIZES.text, vision=VISION),
-    pictures=PICTURES,
-    steps=500,
-    batch=128,
-    lr=1e-3,
-    betas=(0.9, 0.98),
-    weight_decay=0.1,
-    warmup=100,
-    validate_every=200,
-    grid_every=400,
-    save_every=200,
-)
-
 _DENOISER_TASK = DenoiserRecipe(
     network=SIZES.unet,
     autoencoder_run="autoencoder",
-    clip_run="clip",
+    text=SIZES.text,
     text_run="",
     times="logit_normal",
     times_mean=0.0,
@@ -145,7 +129,7 @@ JUDGE = replace(
     AUTOENCODER,
     name="judge",
     task=JudgeRecipe(world_detector()),
-    pictures=PicturesRecipe(size=256, scenes=60_000, single=0, wordings=1, held_out=2048),
+    pictures=PicturesRecipe(size=128, scenes=60_000, single=0, wordings=1, held_out=2048),
     steps=12_000,
     batch=64,
     lr=1e-3,
@@ -159,7 +143,26 @@ _FLOW_TASK = replace(_DENOISER_TASK, network=SIZES.flow, text_run="denoiser")
 
 FLOW = replace(DENOISER, name="flow", task=_FLOW_TASK)
 
-PRESETS: dict[str, Recipe] = {recipe.name: recipe for recipe in (AUTOENCODER, CLIP, DENOISER, FLOW)}
+CLIP = replace(
+    AUTOENCODER,
+    name="clip",
+    task=CLIPRecipe(text=SIZES.text, vision=VISION, text_run="denoiser"),
+    pictures=replace(PICTURES, size=VISION.size, scenes=65_536, single=16_384),
+    steps=4_000,
+    batch=128,
+    lr=1e-3,
+    betas=(0.9, 0.98),
+    weight_decay=0.1,
+    warmup=100,
+    validate_every=200,
+    grid_every=400,
+    save_every=200,
+)
+"""Its images learn to say what the denoiser's text tower reads."""
+
+PRESETS: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (AUTOENCODER, DENOISER, FLOW, CLIP, FOLDED, STUDENT)
+}
 
 
 @dataclass(frozen=True)
@@ -193,32 +196,26 @@ def _smoke(recipe: Recipe, steps: int, batch: int) -> Recipe:
     )
 
 
+def _few(task: DenoiserRecipe) -> DenoiserRecipe:
+    return replace(task, prompts=task.prompts[:1])
+
+
+_SMOKE_VISION = replace(VISION, size=_TINY.size)
+_SMOKE = (
+    _smoke(AUTOENCODER, steps=20, batch=16),
+    _smoke(replace(DENOISER, task=_few(_DENOISER_TASK)), steps=20, batch=16),
+    _smoke(replace(FLOW, task=_few(_FLOW_TASK)), steps=20, batch=16),
+    _smoke(
+        replace(CLIP, task=CLIPRecipe(SIZES.text, _SMOKE_VISION, "denoiser")), steps=20, batch=32
+    ),
+)
+
 CHAINS: dict[str, Chain] = {
     "storybook": Chain("runs", PRESETS),
-    "smoke": Chain(
-        "runs/smoke",
-        {
-            "autoencoder": _smoke(AUTOENCODER, steps=20, batch=16),
-            "clip": _smoke(
-                replace(CLIP, task=CLIPRecipe(SIZES.text, replace(VISION, size=64))),
-                steps=20,
-                batch=32,
-            ),
-            "denoiser": _smoke(
-                replace(DENOISER, task=replace(_DENOISER_TASK, prompts=_DENOISER_TASK.prompts[:1])),
-                steps=20,
-                batch=16,
-            ),
-            "flow": _smoke(
-                replace(FLOW, task=replace(_FLOW_TASK, prompts=_FLOW_TASK.prompts[:1])),
-                steps=20,
-                batch=16,
-            ),
-        },
-    ),
+    "smoke": Chain("runs/smoke", {r.name.removeprefix("smoke-"): r for r in _SMOKE}),
 }
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for chain in CHAINS.values() for recipe in chain.runs.values()
-} | {recipe.name: recipe for recipe in (STUDENT, FOLDED, JUDGE)}
+} | {JUDGE.name: JUDGE}
 """Every recipe that has a name."""

@@ -1,11 +1,12 @@
 """``mezzotint train``: from a recipe's name to a trained network in a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from mezzotint.errors import InputError
+from mezzotint.families.storybook import LORAS
 from mezzotint.training.assemble import pack
 from mezzotint.training.build import build
 from mezzotint.training.claim import claimed
@@ -15,7 +16,10 @@ from mezzotint.training.presets import CHAINS, Chain
 from mezzotint.training.process_group import Group, joined
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.resolve import resolve
+from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
+from mezzotint.training.tasks.folding import FoldingRecipe
+from mezzotint.training.tasks.student import StudentRecipe
 
 
 def run(
@@ -56,20 +60,41 @@ def run(
 
 def _run_chain(chain: Chain, source: Path | None, home: Path, group: Group) -> Path:
     """Train one recipe after the other; the model they make is in ``home/model``."""
+    model = home / "model"
     denoisers: list[tuple[Path, DenoiserRecipe]] = []
+    size = 0
+    clip: Path | None = None
+    loras: dict[str, Path] = {}
     for name, recipe in chain.runs.items():
-        _run_one(recipe, source, home / name, group)
-        if isinstance(recipe.task, DenoiserRecipe):
-            denoisers.append((home / name, recipe.task))
-            _pack(denoisers, recipe.pictures.size, home / "model", group)
-    return home / "model"
+        folder = home / name
+        _run_one(recipe, source, folder, group)
+        match recipe.task:
+            case DenoiserRecipe() as task:
+                denoisers.append((folder, task))
+                size = recipe.pictures.size
+            case CLIPRecipe():
+                clip = folder
+            case StudentRecipe():
+                loras["student"] = folder / "export" / LORAS["student"]
+            case FoldingRecipe():
+                loras["folded"] = folder / "export" / LORAS["folded"]
+            case _:
+                continue
+        if denoisers:
+            _pack(denoisers, size, model, group, clip, loras)
+    return model
 
 
 def _pack(
-    denoisers: Sequence[tuple[Path, DenoiserRecipe]], size: int, model: Path, group: Group
+    denoisers: Sequence[tuple[Path, DenoiserRecipe]],
+    size: int,
+    model: Path,
+    group: Group,
+    clip: Path | None = None,
+    loras: Mapping[str, Path] | None = None,
 ) -> None:
     if group.leads:
-        pack(denoisers, size, model)
+        pack(denoisers, size, model, clip, loras)
         note(f"the model is in {model}")
     group.wait()
 

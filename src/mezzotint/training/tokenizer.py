@@ -1,6 +1,7 @@
 """A byte-pair vocabulary, learned from captions (Sennrich et al. 2016)."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from tokenizers import (
     Tokenizer,
@@ -12,7 +13,13 @@ from tokenizers import (
     trainers,
 )
 
+from mezzotint.errors import InputError
+from mezzotint.files import write_whole
+from mezzotint.models.clip import CLIPTextParams
+from mezzotint.training.data.pictures import PictureSet
+
 BEGIN, END = "<begin>", "<end>"
+READ = 200_000  # captions that the vocabulary is learned from
 
 
 def train_tokenizer(captions: Iterable[str], vocabulary: int, length: int) -> Tokenizer:
@@ -40,4 +47,25 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int, length: int) -> To
     )
     tokenizer.enable_truncation(length)
     tokenizer.enable_padding(length=length, pad_id=end, pad_token=END)
+    return tokenizer
+
+
+def run_tokenizer(folder: Path, text: CLIPTextParams, pictures: PictureSet) -> Tokenizer:
+    """The tokenizer of the run in ``folder``, learned from the captions when the run begins.
+
+    Raises:
+        InputError: the tower has another end token, or too small a vocabulary.
+    """
+    file = folder / "tokenizer.json"
+    if not file.exists():
+        captions = [wording for wordings in pictures.captions for wording in wordings][:READ]
+        learned = train_tokenizer(captions, text.vocabulary, text.length)
+        write_whole(file, learned.to_str().encode())
+    tokenizer = Tokenizer.from_str(file.read_text())
+    size, end = tokenizer.get_vocab_size(), tokenizer.token_to_id(END)
+    if size > text.vocabulary or end != text.end_token:
+        raise InputError(
+            f"task.text has a vocabulary of {text.vocabulary} and end_token {text.end_token}: "
+            f"{file} needs {size} and {end}"
+        )
     return tokenizer

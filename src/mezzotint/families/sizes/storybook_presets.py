@@ -46,7 +46,7 @@ SIZES = Sizes(
     ),
     text=CLIPTextParams(
         tower=TowerParams(width=WIDTH, layers=4, heads=4, hidden=4 * WIDTH, activation="gelu"),
-        vocabulary=1024,
+        vocabulary=2048,
         length=48,
         end_token=1,
         projection=WIDTH,
@@ -77,7 +77,7 @@ SIZES = Sizes(
     ),
     vision=CLIPVisionParams(
         tower=TowerParams(width=WIDTH, layers=4, heads=4, hidden=4 * WIDTH, activation="gelu"),
-        size=256,
+        size=128,
         patch=16,
         projection=WIDTH,
     ),

@@ -101,6 +101,11 @@ def write_shard(folder: Path, shard: int, pictures: Pictures, captions: list[lis
     buffer = io.BytesIO()
     np.save(buffer, pictures)
     write_whole(folder / f"{shard:05d}.npy", buffer.getvalue())
+    write_captions(folder, shard, captions)
+
+
+def write_captions(folder: Path, shard: int, captions: list[list[str]]) -> None:
+    """Write the captions of one shard, which says that it is there."""
     write_whole(folder / f"{shard:05d}.json", json.dumps(captions, ensure_ascii=False).encode())
 
 

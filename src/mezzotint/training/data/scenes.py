@@ -20,9 +20,10 @@ from mezzotint.training.data.pictures import (
     made,
     missing_shards,
     shards,
+    write_captions,
     write_shard,
 )
-from mezzotint.world import VERSION, caption, render, sample_scene
+from mezzotint.world import VERSION, Scene, caption, render, sample_scene
 
 DENSITIES = ("dense", "short", "bare", "tags")
 DENSITY_SHARES = (0.4, 0.3, 0.2, 0.1)
@@ -51,8 +52,7 @@ class SceneSet:
     def folder_name(self) -> str:
         """A name that differs between any two sets, and between versions of the world."""
         digest = blake2b(json.dumps(asdict(self)).encode(), digest_size=4).hexdigest()
-        world = "world" if VERSION == 1 else f"world{VERSION}"
-        return f"{world}-{self.size}px-{self.count}-{digest}"
+        return f"world{VERSION}-{self.size}px-{self.count}-{digest}"
 
 
 def held_out(scenes: SceneSet, count: int) -> SceneSet:
@@ -80,6 +80,20 @@ def scene_pictures(
     there = len(shards(scenes.count)) - len(todo)
     for done, _ in enumerate(drawn(folder, scenes, todo, os.cpu_count() or 1), there + 1):
         progress("scenes drawn", min(scenes.count, done * SHARD), scenes.count)
+    return finish(folder, asdict(scenes))
+
+
+def scene_captions(parent: Path, scenes: SceneSet) -> PictureSet:
+    """The captions of a set whose pictures are not needed, written first if they are not there.
+
+    Raises:
+        InputError: the world's art is missing, or the folder is not writable.
+    """
+    folder = parent / f"{scenes.folder_name}-captions"
+    if (folder / "set.json").exists():
+        return PictureSet(folder)
+    for shard in missing_shards(made(folder), scenes.count):
+        write_captions(folder, shard, [_captions(*_scene(scenes, k)) for k in _of(scenes, shard)])
     return finish(folder, asdict(scenes))
 
 
@@ -131,17 +145,23 @@ def _fetch_art() -> None:
 
 
 def _draw_shard(folder: Path, scenes: SceneSet, shard: int) -> None:
-    first, last = shard * SHARD, min((shard + 1) * SHARD, scenes.count)
-    pictures = np.empty((last - first, scenes.size, scenes.size, 3), np.uint8)
-    captions: list[list[str]] = []
-    for row, index in enumerate(range(first, last)):
-        seed = scenes.first_seed + index
-        scene = sample_scene(seed, "single" if index < scenes.single else "mixed")
-        pictures[row] = render(scene, scenes.size)
-        densities = np.random.default_rng(seed).choice(
-            len(DENSITIES), scenes.wordings, p=DENSITY_SHARES
-        )
-        captions.append(
-            [caption(scene, wording, DENSITIES[d]) for wording, d in enumerate(densities)]
-        )
-    write_shard(folder, shard, pictures, captions)
+    drawings = [_scene(scenes, index) for index in _of(scenes, shard)]
+    pictures = np.stack([render(scene, scenes.size) for scene, *_ in drawings])
+    write_shard(folder, shard, pictures, [_captions(*drawing) for drawing in drawings])
+
+
+def _of(scenes: SceneSet, shard: int) -> range:
+    """The numbers of a shard's scenes."""
+    return range(shard * SHARD, min((shard + 1) * SHARD, scenes.count))
+
+
+def _scene(scenes: SceneSet, index: int) -> tuple[Scene, int, int]:
+    """A scene of the set, its seed, and how many captions it has."""
+    seed = scenes.first_seed + index
+    stage = "single" if index < scenes.single else "mixed"
+    return sample_scene(seed, stage), seed, scenes.wordings
+
+
+def _captions(scene: Scene, seed: int, wordings: int) -> list[str]:
+    densities = np.random.default_rng(seed).choice(len(DENSITIES), wordings, p=DENSITY_SHARES)
+    return [caption(scene, wording, DENSITIES[d]) for wording, d in enumerate(densities)]

@@ -1,4 +1,8 @@
-"""CLIP: captions and pictures that find each other."""
+"""CLIP: captions and pictures that find each other.
+
+The text tower learns along, or is another run's and stays as it is, so that the image tower learns
+to say what that tower reads (Zhai et al. 2022, "LiT": locked text instead of a locked image).
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,29 +14,34 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from mezzotint.errors import InputError
 from mezzotint.files import write_whole
-from mezzotint.models.clip import CLIP, CLIPTextParams, CLIPVisionParams, contrastive_loss
-from mezzotint.training.data.pictures import PictureSet, Sets
+from mezzotint.models.clip import CLIP, CLIPText, CLIPTextParams, CLIPVisionParams, contrastive_loss
+from mezzotint.training.data.pictures import Sets
 from mezzotint.training.data.tokens import Tokens
 from mezzotint.training.draw import Draw, visits
 from mezzotint.training.exports import write_network
 from mezzotint.training.images import mosaic, to_tensor
 from mezzotint.training.process_group import gathered
 from mezzotint.training.task import Batch, Metrics
-from mezzotint.training.tokenizer import END, train_tokenizer
 
 RIVALS = 256  # held-out pictures that a caption has to tell apart
-READ = 200_000  # captions that the vocabulary is learned from
 SHOWN = 12
 
 
 @dataclass(frozen=True)
 class CLIPRecipe:
-    """The settings of this task: the two towers."""
+    """The settings of this task.
+
+    Attributes:
+        text: the text tower, where it learns along.
+        vision: the image tower.
+        text_run: the run whose text tower and tokenizer it takes as they are, a sibling of this
+            one's folder; if empty, a tower of its own learns along.
+    """
 
     text: CLIPTextParams
     vision: CLIPVisionParams
+    text_run: str
 
 
 class CLIPTask:
@@ -45,13 +54,16 @@ class CLIPTask:
         sets: Sets,
         tokens: tuple[Tokens, Tokens],
         tokenizer: Tokenizer,
+        text: CLIPText | None,
         device: torch.device,
     ) -> None:
         self.recipe, self.seed, self.device = recipe, seed, device
         self.pictures, self.held_out = sets.train, sets.held_out
         self.tokenizer = tokenizer
         self.tokens, self.held_out_tokens = tokens
-        self.network = CLIP(recipe.text, recipe.vision)
+        self.network = CLIP(recipe.text if text is None else text.params, recipe.vision)
+        if text is not None:
+            self.network.text = text.requires_grad_(False)
 
     def batch(self, draw: Draw) -> Batch:
         """``images`` (b, h, w, 3) uint8 and ``tokens`` (b, n), one wording for each picture."""
@@ -89,7 +101,7 @@ class CLIPTask:
 
     def export(self, folder: Path) -> None:
         """Write the towers as ``text`` and ``vision``, and ``tokenizer.json``."""
-        write_network(folder, "text", self.network.text, self.recipe.text)
+        write_network(folder, "text", self.network.text, self.network.text.params)
         write_network(folder, "vision", self.network.vision, self.recipe.vision)
         write_whole(folder / "tokenizer.json", self.tokenizer.to_str().encode())
 
@@ -101,24 +113,3 @@ class CLIPTask:
         _, images = self.network.vision(to_tensor(pictures.to(self.device)))
         similarity = F.normalize(text.float(), dim=1) @ F.normalize(images.float(), dim=1).T
         return similarity, torch.arange(len(chosen), device=self.device)
-
-
-def run_tokenizer(folder: Path, text: CLIPTextParams, pictures: PictureSet) -> Tokenizer:
-    """The tokenizer of the run in ``folder``, learned from the captions when the run begins.
-
-    Raises:
-        InputError: the tower has another end token, or too small a vocabulary.
-    """
-    file = folder / "tokenizer.json"
-    if not file.exists():
-        captions = [wording for wordings in pictures.captions for wording in wordings][:READ]
-        learned = train_tokenizer(captions, text.vocabulary, text.length)
-        write_whole(file, learned.to_str().encode())
-    tokenizer = Tokenizer.from_str(file.read_text())
-    size, end = tokenizer.get_vocab_size(), tokenizer.token_to_id(END)
-    if size > text.vocabulary or end != text.end_token:
-        raise InputError(
-            f"task.text has a vocabulary of {text.vocabulary} and end_token {text.end_token}: "
-            f"{file} needs {size} and {end}"
-        )
-    return tokenizer

@@ -16,13 +16,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from mezzotint.diffusion.losses import Distribution, denoising_loss, sample_times
 from mezzotint.families.base import Model
 from mezzotint.families.storybook import kind_of
 from mezzotint.files import write_whole
-from mezzotint.models.clip import CLIPText
+from mezzotint.models.clip import CLIPText, CLIPTextParams
 from mezzotint.models.dit import DiTParams
 from mezzotint.models.unet import UNetParams
 from mezzotint.pipeline.pipeline import Pipeline
@@ -44,9 +45,9 @@ class DenoiserRecipe:
     Attributes:
         network: the network; the family's process and prediction follow from its kind.
         autoencoder_run: the run whose latents it learns; a sibling of this one's folder.
-        clip_run: the run whose tokenizer it reads captions with.
-        text_run: the run whose text tower it reads them with, as it is; if empty, one of the sizes
-            of the CLIP run's learns along.
+        text: the text tower that it reads captions with, where that learns along.
+        text_run: the run whose text tower and tokenizer it takes as they are, a sibling of this
+            one's folder; if empty, a tower of its own learns along.
         times: the distribution of training times, with ``times_mean`` and ``times_std``.
         direction: weight of the velocity-direction term.
         caption_dropout: share of the captions that are left empty, for guidance.
@@ -56,7 +57,7 @@ class DenoiserRecipe:
 
     network: UNetParams | DiTParams
     autoencoder_run: str
-    clip_run: str
+    text: CLIPTextParams
     text_run: str
     times: Distribution
     times_mean: float
@@ -88,8 +89,9 @@ class DenoiserTask:
         train: Captioned,
         held_out: Captioned,
         model: Model,
+        tokenizer: Tokenizer,
     ) -> None:
-        self.recipe, self.seed = recipe, seed
+        self.recipe, self.seed, self.tokenizer = recipe, seed, tokenizer
         self.train, self.held_out, self.model = train, held_out, model
         self.single_steps = round(recipe.single_share * steps) if train.single else 0
         self.encoder = model.encoders[0]
@@ -142,11 +144,12 @@ class DenoiserTask:
         return sheet(np.stack(images), columns=4)
 
     def export(self, folder: Path) -> None:
-        """Write ``unet`` or ``flow``, ``text``, and ``latents.safetensors``, their moments."""
+        """Write ``unet`` or ``flow``, ``text``, ``tokenizer.json``, and the latents' moments."""
         params = self.recipe.network
         write_network(folder, kind_of(params), self.model.network, params)
         text = cast("CLIPText", self.encoder.network)
         write_network(folder, "text", text, text.params)
+        write_whole(folder / "tokenizer.json", self.tokenizer.to_str().encode())
         moments = {"mean": self.model.latent_mean.cpu(), "std": self.model.latent_std.cpu()}
         write_whole(folder / "latents.safetensors", save(moments))
 
