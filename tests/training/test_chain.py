@@ -41,9 +41,12 @@ def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp
     assert {name for name in alone if alone[name] != both[name]} == {"sizes.json"}
 
 
-def test_a_chain_takes_no_fields(tmp_path):
-    with pytest.raises(InputError, match="chain smoke takes no fields"):
+def test_a_chain_takes_fields_by_run(tmp_path):
+    with pytest.raises(InputError, match="unknown run of the chain 'steps'"):
         run("smoke", None, tmp_path, steps=3)
+    with pytest.raises(InputError, match="recipe 'smoke-flow': lr -1"):
+        run("smoke", None, tmp_path, flow={"lr": -1.0})
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_storybook_chain_is_the_presets():

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from mezzotint.errors import InputError
+from mezzotint.errors import choose
 from mezzotint.families.storybook import LORAS
 from mezzotint.training.assemble import pack
 from mezzotint.training.build import build
@@ -37,7 +37,7 @@ def run(
         data: a folder of pictures, instead of the storybook world.
         out: the folder of the run, ``runs/NAME`` by default; its parent holds the data and the
             runs that it stands on. For a chain, the folder that the runs' folders are made in.
-        overrides: fields of the recipe to replace; a chain takes none.
+        overrides: fields of the recipe to replace; for a chain, a table of them for each run.
 
     Raises:
         InputError: the recipe, the data or the folder cannot be used.
@@ -45,11 +45,10 @@ def run(
     """
     source = None if data is None else Path(data)
     chain = CHAINS.get(str(recipe))
-    if chain and overrides:
-        raise InputError(f"chain {recipe} takes no fields: change its recipes instead")
     with joined() as group:
         if chain:
-            return _run_chain(chain, source, Path(out or chain.home), group)
+            runs = _changed(chain, overrides)
+            return _run_chain(runs, source, Path(out or chain.home), group)
         chosen = resolve(recipe, overrides)
         folder = Path(out or Path("runs") / chosen.name)
         _run_one(chosen, source, folder, group)
@@ -58,14 +57,21 @@ def run(
         return folder
 
 
-def _run_chain(chain: Chain, source: Path | None, home: Path, group: Group) -> Path:
+def _changed(chain: Chain, tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
+    """The chain's recipes by the names of their folders, with fields replaced."""
+    for name in tables:
+        choose("run of the chain", name, chain.runs)
+    return {name: resolve(r.name, dict(tables.get(name, {}))) for name, r in chain.runs.items()}
+
+
+def _run_chain(runs: Mapping[str, Recipe], source: Path | None, home: Path, group: Group) -> Path:
     """Train one recipe after the other; the model they make is in ``home/model``."""
     model = home / "model"
     denoisers: list[tuple[Path, DenoiserRecipe]] = []
     size = 0
     clip: Path | None = None
     loras: dict[str, Path] = {}
-    for name, recipe in chain.runs.items():
+    for name, recipe in runs.items():
         folder = home / name
         _run_one(recipe, source, folder, group)
         match recipe.task:
