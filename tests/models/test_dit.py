@@ -14,7 +14,9 @@ from mezzotint.models.dit import Block, DiT, DiTParams, turned
 from mezzotint.nn.embedding import sinusoidal
 from mezzotint.nn.rotary import rotate, rotation
 
-PARAMS = DiTParams(channels=3, width=24, blocks=2, heads=3, hidden=20, context_width=10, y_width=6)
+PARAMS = DiTParams(
+    channels=3, patch=2, width=24, blocks=2, heads=3, hidden=20, context_width=10, y_width=6
+)
 
 
 def inputs(b: int, h: int, w: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -54,7 +56,11 @@ def reference(net: DiT, x: Tensor, t: float, context: Tensor, y: Tensor, swap: b
     """One picture (3, h, w); ``swap`` breaks it on purpose, by taking rows for columns."""
     p, w = net.params, {name: weight.detach() for name, weight in net.state_dict().items()}
     silu = torch.nn.functional.silu
-    places = [(i, j) for i in range(x.shape[1] // 2) for j in range(x.shape[2] // 2)]
+    side = p.patch
+    places = [(i, j) for i in range(x.shape[1] // side) for j in range(x.shape[2] // side)]
+
+    def window(i: int, j: int) -> tuple[slice, ...]:
+        return slice(None), slice(i * side, (i + 1) * side), slice(j * side, (j + 1) * side)
 
     def linear(name: str, value: Tensor) -> Tensor:
         bias = w.get(f"{name}.bias", torch.zeros((), dtype=torch.float64))
@@ -84,9 +90,7 @@ def reference(net: DiT, x: Tensor, t: float, context: Tensor, y: Tensor, swap: b
     told = sinusoidal(torch.tensor(t), 256).double()
     told = silu(linear("time.last", silu(linear("time.first", told))) + linear("vector", y))
     shared = linear("modulation", told).view(6, -1)
-    tokens = [
-        linear("patches", x[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].flatten()) for i, j in places
-    ]
+    tokens = [linear("patches", x[window(*place)].flatten()) for place in places]
     for n in range(p.blocks):
         name = f"blocks.{n}"
         shift, scale, gate, shift_feed, scale_feed, gate_feed = w[f"{name}.table"] + shared
@@ -103,16 +107,18 @@ def reference(net: DiT, x: Tensor, t: float, context: Tensor, y: Tensor, swap: b
             tokens[k] = each + gate_feed * linear(f"{name}.feed.out", value * silu(opened))
     shift, scale = w["table"] + told
     out = torch.zeros_like(x)
-    for (i, j), each in zip(places, tokens, strict=True):
-        patch = linear("out", normed(each) * (1 + scale) + shift).view(-1, 2, 2)
-        out[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2] = patch
+    for place, each in zip(places, tokens, strict=True):
+        patch = linear("out", normed(each) * (1 + scale) + shift).view(-1, side, side)
+        out[window(*place)] = patch
     return out
 
 
 @pytest.mark.parametrize(("swap", "low", "high"), [(False, 0.0, 1e-6), (True, 1e-4, 1.0)])
-def test_it_computes_what_is_written(swap: bool, low: float, high: float) -> None:
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_it_computes_what_is_written(patch: int, swap: bool, low: float, high: float) -> None:
     """With rows taken for columns it does not."""
-    net, (x, t, context, y) = network(), inputs(2, 4, 6)
+    net = randomised(DiT(replace(PARAMS, patch=patch))).double()
+    x, t, context, y = inputs(2, 2 * patch, 3 * patch)
     slow = torch.stack([reference(net, x[k], t[k].item(), context[k], y[k], swap) for k in (0, 1)])
     assert low <= relative_error(net(x, t, context, y), slow) < high
 

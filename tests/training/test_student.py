@@ -46,7 +46,9 @@ def model(tiny_model) -> Model:
     return replace(tiny_model, network=deepcopy(tiny_model.network).requires_grad_(False))
 
 
-DIT = DiTParams(channels=4, width=32, blocks=2, heads=2, hidden=48, context_width=32, y_width=32)
+DIT = DiTParams(
+    channels=4, patch=2, width=32, blocks=2, heads=2, hidden=48, context_width=32, y_width=32
+)
 
 
 @pytest.fixture(params=["unet", "dit"])

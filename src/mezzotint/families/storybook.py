@@ -69,11 +69,9 @@ STORYBOOK = Family(
     shift=None,
     guidance=None,
 )
-"""The family with the U-Net, one that reads latents pixel by pixel."""
+"""The family with the U-Net; patches make its ``multiple`` larger."""
 
-FLOW = replace(
-    STORYBOOK, process=Process.flow(), prediction="flow", multiple=16, spacing="trailing"
-)
+FLOW = replace(STORYBOOK, process=Process.flow(), prediction="flow", spacing="trailing")
 """The family with the transformer."""
 
 _LORA_DEFAULTS = {  # where a LoRA's own metadata do not say otherwise
@@ -93,9 +91,8 @@ def kind_of(params: UNetParams | DiTParams) -> Denoiser:
 
 def family_of(params: UNetParams | DiTParams) -> Family:
     """The family with a denoiser of these sizes."""
-    if isinstance(params, DiTParams):
-        return FLOW
-    return replace(STORYBOOK, multiple=STORYBOOK.multiple * params.patch)
+    family = FLOW if isinstance(params, DiTParams) else STORYBOOK
+    return replace(family, multiple=family.multiple * params.patch)
 
 
 def denoiser_of(params: UNetParams | DiTParams) -> UNet | DiT:

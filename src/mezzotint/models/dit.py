@@ -26,7 +26,6 @@ from mezzotint.nn.init import zeroed
 from mezzotint.nn.joint import modulate
 from mezzotint.nn.rotary import Rotation, rotation
 
-PATCH = 2  # latents are cut into 2 × 2 pixels, a token each
 TIME_WIDTH = 256  # of the sinusoidal embedding of time
 EPS = 1e-6  # of every normalisation
 
@@ -40,6 +39,7 @@ class DiTParams:
 
     Attributes:
         channels: channels of a latent.
+        patch: latents are cut into patch × patch pixels, a token each.
         width: of the tokens, a multiple of 4 for each head.
         blocks: their number.
         heads: attention heads of a block.
@@ -50,6 +50,7 @@ class DiTParams:
     """
 
     channels: int
+    patch: int
     width: int
     blocks: int
     heads: int
@@ -72,18 +73,18 @@ class DiT(nn.Module):
     def __init__(self, params: DiTParams) -> None:
         super().__init__()
         p = self.params = params
-        self.patches = nn.Linear(PATCH**2 * p.channels, p.width)
+        self.patches = nn.Linear(p.patch**2 * p.channels, p.width)
         self.time = Perceptron(TIME_WIDTH, p.width)
         self.vector = nn.Linear(p.y_width, p.width)
         self.modulation = zeroed(nn.Linear(p.width, 6 * p.width))
         self.blocks = nn.ModuleList(Block(p) for _ in range(p.blocks))
         self.table = nn.Parameter(torch.zeros(2, p.width))
-        self.out = zeroed(nn.Linear(p.width, PATCH**2 * p.channels))
+        self.out = zeroed(nn.Linear(p.width, p.patch**2 * p.channels))
 
     def forward(
         self, x: Tensor, t: Tensor, context: Tensor, y: Tensor, memory: Memory | None = None
     ) -> Tensor:
-        """Predict (b, channels, h, w) of latents (b, channels, h, w) of any even h and w.
+        """Predict (b, channels, h, w) of latents (b, channels, h, w) of any multiples of patch.
 
         Args:
             x: noisy latents (b, channels, h, w).
@@ -93,14 +94,15 @@ class DiT(nn.Module):
             memory: what ``memory`` made of this context, which is then not read again.
 
         Raises:
-            InputError: h or w is odd.
+            InputError: h or w is no multiple of the patch.
         """
-        if x.shape[2] % PATCH or x.shape[3] % PATCH:
+        patch = self.params.patch
+        if x.shape[2] % patch or x.shape[3] % patch:
             raise InputError(
-                f"latent size {x.shape[3]}x{x.shape[2]}: both must be multiples of {PATCH}"
+                f"latent size {x.shape[3]}x{x.shape[2]}: both must be multiples of {patch}"
             )
         memory = self.memory(context) if memory is None else memory
-        patches = F.pixel_unshuffle(x, PATCH)
+        patches = F.pixel_unshuffle(x, patch)
         turn = _places(patches, self.params.width // self.params.heads)
         told = F.silu(self.time(sinusoidal(t, TIME_WIDTH).to(x.dtype)) + self.vector(y))
         shared = self.modulation(told).unflatten(1, (6, -1))
@@ -108,7 +110,7 @@ class DiT(nn.Module):
         for block, read in zip(self.blocks, memory, strict=True):
             tokens = block(tokens, shared, turn, read)
         shift, scale = _parts(self.table + told.unsqueeze(1), tokens)
-        return F.pixel_shuffle(to_map(self.out(modulate(tokens, shift, scale)), patches), PATCH)
+        return F.pixel_shuffle(to_map(self.out(modulate(tokens, shift, scale)), patches), patch)
 
     def memory(self, context: Tensor) -> Memory:
         """What the blocks remember of prompts (b, n, context_width), whatever the time.

@@ -68,6 +68,7 @@ SIZES = Sizes(
     ),
     flow=DiTParams(
         channels=4,
+        patch=2,
         width=256,
         blocks=10,
         heads=4,
