@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ PARAMS = DetectorParams(
 COLOURS = ((230, 40, 40), (40, 60, 230))
 STEPS, BATCH, RATE = 70, 8, 6e-3
 COUNT = 96
+homes: list[TemporaryDirectory[str]] = []  # removed when the process ends
 
 
 def drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,7 +64,8 @@ def step_draw(step: int) -> Draw:
 
 
 def new_task() -> JudgeTask:
-    home = Path(mkdtemp(prefix="squares"))
+    homes.append(TemporaryDirectory(prefix="squares"))
+    home = Path(homes[-1].name)
     torch.manual_seed(0)
     train, held_out = judged(home / "train", 0, COUNT), judged(home / "held_out", 1, 48)
     return JudgeTask(JudgeRecipe(PARAMS), 0, train, held_out, torch.device("cpu"))

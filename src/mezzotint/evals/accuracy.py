@@ -91,7 +91,7 @@ def prompt_accuracy(
     Args:
         draw: makes the pictures; it is given at most 16 prompts × ``images_per_prompt`` at once.
         judge: no generator was trained with it.
-        prompts: of one or more skills; two or more of each, for the floor.
+        prompts: of one or more skills; the floor needs two or more of each.
         images_per_prompt: pictures of each, with seeds that follow one another.
 
     Raises:
