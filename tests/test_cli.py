@@ -309,7 +309,9 @@ def test_inspect_tells_how_far_another_tool_s_picture_can_be_made_again(run: Run
 
 
 def test_models_tells_what_there_is(run: Run, monkeypatch, tiny, tmp_path):
-    monkeypatch.setattr(mz, "load", lambda device: tiny)
+    monkeypatch.setattr(mz, "load", lambda *_, device: tiny)
+    monkeypatch.setattr("mezzotint.pipeline.load.EMBEDDED", {"tiny": tmp_path})
+    monkeypatch.setattr("mezzotint.families.storybook.variants", lambda _: ["unet", "flow"])
     (tmp_path / "loras").mkdir()
     (tmp_path / "loras" / "style.safetensors").write_bytes(b"")
     assert "style" not in run("models").out

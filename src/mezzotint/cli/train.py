@@ -11,7 +11,8 @@ def train(
         str,
         Argument(
             metavar="RECIPE.toml|NAME",
-            help="A file, or one of autoencoder, clip, denoiser; or all three: storybook, smoke.",
+            help="A file, or one of autoencoder, denoiser, flow, clip, folded, student, judge; "
+            "or the first six: storybook, smoke.",
         ),
     ],
     data: Annotated[

@@ -1,6 +1,7 @@
 """From what a user names to a recipe: a preset, or a TOML file that changes one."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,16 @@ def resolve(recipe: str | Path, overrides: dict[str, Any]) -> Recipe:
     chosen = _from_toml(path) if path.suffix == ".toml" else RECIPES.get(str(recipe))
     if chosen is None:
         raise unknown("recipe", str(recipe), [*CHAINS, *RECIPES])
-    resolved = replaced(chosen, overrides, f"recipe {chosen.name!r}")
+    return changed(chosen, overrides)
+
+
+def changed(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
+    """The recipe with fields replaced.
+
+    Raises:
+        InputError: no such field, or a value that it cannot have.
+    """
+    resolved = replaced(recipe, dict(overrides), f"recipe {recipe.name!r}")
     check(resolved)
     return resolved
 

@@ -15,7 +15,7 @@ from mezzotint.training.loop import train
 from mezzotint.training.presets import CHAINS, Chain
 from mezzotint.training.process_group import Group, joined
 from mezzotint.training.recipe import Recipe
-from mezzotint.training.resolve import resolve
+from mezzotint.training.resolve import changed, resolve
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
@@ -61,7 +61,7 @@ def _changed(chain: Chain, tables: Mapping[str, Mapping[str, Any]]) -> dict[str,
     """The chain's recipes by the names of their folders, with fields replaced."""
     for name in tables:
         choose("run of the chain", name, chain.runs)
-    return {name: resolve(r.name, dict(tables.get(name, {}))) for name, r in chain.runs.items()}
+    return {name: changed(recipe, tables.get(name, {})) for name, recipe in chain.runs.items()}
 
 
 def _run_chain(runs: Mapping[str, Recipe], source: Path | None, home: Path, group: Group) -> Path:
