@@ -19,6 +19,19 @@ def write_whole(path: Path, data: bytes) -> None:
         part.write_bytes(data)
 
 
+def made(folder: Path) -> Path:
+    """The folder, made if it is not there.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror}") from error
+    return folder
+
+
 @contextmanager
 def whole_file(path: Path) -> Generator[Path]:
     """Give a name to write to, whose file becomes ``path`` when the block ends without an error.

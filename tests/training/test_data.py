@@ -183,7 +183,7 @@ def grey_scenes(small_shards, monkeypatch):
 
     monkeypatch.setattr(scenes_module, "_draw_shard", draw)
     monkeypatch.setattr(scenes_module, "_fetch_art", quiet)
-    monkeypatch.setattr(scenes_module, "ProcessPoolExecutor", Now)
+    monkeypatch.setattr("mezzotint.training.data.workers.ProcessPoolExecutor", Now)
     return drawn
 
 
@@ -243,7 +243,7 @@ def test_scenes_are_drawn_once_and_go_on_where_they_stopped(tmp_path, small_shar
     stopped.clear()
     monkeypatch.setattr(scenes_module, "_draw_shard", draw)
     monkeypatch.setattr(scenes_module, "_fetch_art", quiet)
-    monkeypatch.setattr(scenes_module, "ProcessPoolExecutor", Now)
+    monkeypatch.setattr("mezzotint.training.data.workers.ProcessPoolExecutor", Now)
     scenes = SceneSet(4, 20, 10, 1, 0)
     with pytest.raises(KeyboardInterrupt):
         scene_pictures(tmp_path, scenes, quiet)

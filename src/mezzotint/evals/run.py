@@ -25,7 +25,7 @@ from mezzotint.evals.report import Drawing, Evaluation, as_json, contact_sheet
 from mezzotint.evals.skills import PROMPTS, SKILLS, Prompt
 from mezzotint.evals.skills import prompts as skill_prompts
 from mezzotint.evals.towers import Towers, load_towers
-from mezzotint.files import write_whole
+from mezzotint.files import made, write_whole
 from mezzotint.pipeline.load import EMBEDDED
 from mezzotint.pipeline.metadata import png
 from mezzotint.pipeline.pipeline import Pipeline
@@ -170,7 +170,7 @@ def evaluate(
             be written.
     """
     how = complete(pipe.model.family, "", **settings.drawing)
-    pictures = _made(folder / "pictures")
+    pictures = made(folder / "pictures")
     against = against or scenes(settings, instruments.features, pipe.model.family.size, tick)
     asks = _asks(settings.prompts) if "accuracy" in settings.what else []
     varied = against.prompts[:VARIED] if "diversity" in settings.what else []
@@ -203,14 +203,6 @@ def _asks(count: int) -> list[Prompt]:
     made = skill_prompts(count=max(count, PROMPTS))
     each = -(-count // len(SKILLS))
     return [ask for skill in SKILLS for ask in [a for a in made if a.skill == skill][:each]]
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
-    return folder
 
 
 def _there(path: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mezzotint.errors import InputError
-from mezzotint.files import write_whole
+from mezzotint.files import made, write_whole
 from mezzotint.training.recipe import Recipe
 
 # fields that say what is written down on the way, not what comes out
@@ -27,17 +27,14 @@ def claimed(folder: Path, recipe: Recipe, source: Path | None) -> Generator[None
     """
     about = {**dataclasses.asdict(recipe), "source": str(source.resolve()) if source else "world"}
     text = json.dumps(about, indent=2)
-    file, made = folder / "recipe.json", not folder.exists()
+    file, fresh = folder / "recipe.json", not folder.exists()
     if file.exists():
         _refuse_another(file, json.loads(text))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
+    made(folder)
     try:
         yield
     except BaseException:
-        if made:
+        if fresh:
             with suppress(OSError):  # it is not empty
                 folder.rmdir()
         raise

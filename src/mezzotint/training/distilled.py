@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from mezzotint.families.storybook import SIZES
-from mezzotint.models.autoencoder import Autoencoder
+from mezzotint.training.assemble import read_autoencoder
 from mezzotint.training.data.paths import Paths, teacher_paths
 from mezzotint.training.data.pictures import PictureSet
-from mezzotint.training.exports import read_network
 from mezzotint.training.journal import note_progress
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
@@ -45,9 +43,7 @@ def build_folding(
         InputError: there is no teacher, or the autoencoder's run is not finished.
     """
     model = read_teacher(home, task.teacher, group.device)
-    run = home / task.autoencoder_run
-    autoencoder = read_network(run, "autoencoder", Autoencoder, SIZES.autoencoder)
-    autoencoder = autoencoder.to(group.device)
+    autoencoder = read_autoencoder(home / task.autoencoder_run).to(group.device)
     encoded = open_latents(recipe.pictures, source, home / "data", autoencoder, group)
     train, held_out = (Described(latents, pictures.captions) for pictures, latents in encoded)
     return FoldingTask(task, recipe.seed, train, held_out, model)

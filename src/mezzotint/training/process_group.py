@@ -1,9 +1,10 @@
 """One process or several: who this one is, and what it computes on."""
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -49,6 +50,12 @@ class Group:
         made = make() if self.leads else None
         self.wait()
         return make() if made is None else made
+
+    def missing(self, files: Sequence[Path]) -> list[int]:
+        """This process's share of the numbers of the files that are not there yet."""
+        todo = [number for number, file in enumerate(files) if not file.exists()]
+        self.wait()  # every process has to have seen the same files before one writes
+        return todo[self.rank :: self.size]
 
     def any(self, flag: bool) -> bool:
         """Whether ``flag`` holds in some process."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mezzotint.errors import InputError
-from mezzotint.files import write_whole
+from mezzotint.files import made, write_whole
 from mezzotint.world.things import KINDS
 
 PACKAGE, VERSION = "fluentui-emoji", "1.3.0"
@@ -30,12 +30,7 @@ LARGEST_ICON = 1 << 20  # bytes; the icons are a few kilobytes
 
 def cache_folder() -> Path:
     """The folder for downloaded art: ``$MEZZOTINT_CACHE``, or ``~/.cache/mezzotint``."""
-    folder = Path(os.environ.get("MEZZOTINT_CACHE") or Path.home() / ".cache" / "mezzotint")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
-    return folder
+    return made(Path(os.environ.get("MEZZOTINT_CACHE") or Path.home() / ".cache" / "mezzotint"))
 
 
 def fetch() -> bytes:

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mezzotint.errors import InputError
-from mezzotint.training.data.pictures import SHARD, Pictures, PictureSet, finish, made, write_shard
+from mezzotint.files import made
+from mezzotint.training.data.pictures import SHARD, Pictures, PictureSet, finish, write_shard
 
 KINDS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 HELD_OUT_SHARE = 0.1  # at most

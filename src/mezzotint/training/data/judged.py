@@ -2,10 +2,8 @@
 
 import io
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import blake2b
@@ -15,18 +13,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mezzotint.files import write_whole
+from mezzotint.files import made, write_whole
 from mezzotint.training.data.judge_scene import judge_scene
 from mezzotint.training.data.pictures import (
     SHARD,
     Pictures,
     PictureSet,
     finish,
-    made,
     missing_shards,
     shards,
     write_shard,
 )
+from mezzotint.training.data.workers import by_processes
 from mezzotint.world.layout import Box, box, hat_spot
 from mezzotint.world.render import render
 from mezzotint.world.scene import (
@@ -126,15 +124,9 @@ def _draw(
     render(judge_scene(0, names), 32)  # fetches the art, once
     todo = missing_shards(folder, count)
     draw = partial(_draw_shard, folder, count, first_seed, names)
-    workers = min(os.cpu_count() or 1, max(1, len(todo)))
-    # spawned, not forked: torch's threads do not survive a fork
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            for done, _ in enumerate(pool.map(draw, todo), len(shards(count)) - len(todo) + 1):
-                progress("scenes drawn for the judge", min(count, done * SHARD), count)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # or it would draw all the rest before it stops
-            raise
+    there = len(shards(count)) - len(todo)
+    for done, _ in enumerate(by_processes(draw, todo, os.cpu_count() or 1), there + 1):
+        progress("scenes drawn for the judge", min(count, done * SHARD), count)
     finish(folder, {"size": SIZE, "count": count, "single": 0, "names": names})
 
 

@@ -6,7 +6,6 @@ float16, in shards like the pictures', under the hash of the encoder's weights.
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -17,15 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mezzotint.files import write_whole
+from mezzotint.files import made
 from mezzotint.models.autoencoder import Autoencoder
+from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.pictures import (
     SHARD,
     Pictures,
     PictureSet,
     drop_pictures,
     finish,
-    made,
     pictures_of,
     shards,
 )
@@ -68,10 +67,10 @@ def picture_latents(
 ) -> LatentSet:
     """The latents of a set, the missing ones worked out first, shared by the processes."""
     count, files = len(pictures), _files(pictures.folder, len(pictures), autoencoder)
-    todo = _missing(files, group)
-    mine = todo[group.rank :: group.size]
+    mine = group.missing(files)
     for done, shard in enumerate(mine, 1):
-        _write(files[shard], pictures_of(pictures.folder, shard), autoencoder, group.device)
+        rows = pictures_of(pictures.folder, shard)
+        write_array(files[shard], _encode(rows, autoencoder, group.device))
         if group.leads:
             progress("pictures encoded", count * done // len(mine), count)
     group.wait()
@@ -101,10 +100,11 @@ def scene_latents(
     """
     folder = made(parent / f"{scenes.folder_name}-latents")
     files = _files(folder, scenes.count, autoencoder)
-    mine = _missing(files, group)[group.rank :: group.size]
+    mine = group.missing(files)
     workers = max(1, (os.cpu_count() or 1) // group.size)
     for done, shard in enumerate(drawn(folder, scenes, mine, workers), 1):
-        _write(files[shard], pictures_of(folder, shard), autoencoder, group.device)
+        rows = pictures_of(folder, shard)
+        write_array(files[shard], _encode(rows, autoencoder, group.device))
         drop_pictures(folder, shard)
         if group.leads:
             progress("scenes drawn and encoded", scenes.count * done // len(mine), scenes.count)
@@ -116,18 +116,6 @@ def scene_latents(
 def _files(folder: Path, count: int, autoencoder: Autoencoder) -> list[Path]:
     digest = weights_digest(autoencoder)
     return [folder / f"latents-{digest}-{shard:05d}.npy" for shard in shards(count)]
-
-
-def _missing(files: list[Path], group: Group) -> list[int]:
-    todo = [shard for shard, file in enumerate(files) if not file.exists()]
-    group.wait()  # every process has to have seen the same files before one writes
-    return todo
-
-
-def _write(file: Path, pictures: Pictures, autoencoder: Autoencoder, device: torch.device) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, _encode(pictures, autoencoder, device))
-    write_whole(file, buffer.getvalue())
 
 
 def weights_digest(autoencoder: Autoencoder) -> str:

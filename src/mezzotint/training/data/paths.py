@@ -5,10 +5,8 @@ that paths are kept, as float16, in shards beside the captions that they are dra
 """
 
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +17,7 @@ from mezzotint.diffusion.distillation import path, through
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.diffusion.times import times
 from mezzotint.families.base import Model
-from mezzotint.files import write_whole
+from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.pictures import PictureSet
 from mezzotint.training.draw import Draw, subseed, visits
 from mezzotint.training.process_group import Group
@@ -98,9 +96,7 @@ def teacher_paths(
     digest = _digest(model.digest, family.sampler, walk, seed, bf16)
     firsts = range(0, count, SHARD)
     files = [pictures.folder / f"paths-{digest}-{k:05d}.npy" for k in range(len(firsts))]
-    todo = [k for k, file in enumerate(files) if not file.exists()]
-    group.wait()  # every process has to have seen the same files before one writes
-    mine = todo[group.rank :: group.size]
+    mine = group.missing(files)
     for done, shard in enumerate(mine, 1):
         prompts = _prompts(pictures, seed, shard, model)
         shape = model.latent_channels, *[family.size // model.factor] * 2
@@ -109,7 +105,7 @@ def teacher_paths(
             denoise = guided(model, told(model, prompts), walk.cfg)
             x = process.sigma(stops[0]).to(noise) * noise
             states = path(denoise, x, grid, stops, process, SAMPLERS[family.sampler])
-        _write(files[shard], states.transpose(0, 1).half().cpu().numpy())
+        write_array(files[shard], states.transpose(0, 1).half().cpu().numpy())
         if group.leads:
             progress("paths of the teacher", count * done // len(mine), count)
     group.wait()
@@ -131,9 +127,3 @@ def _draw(seed: int, shard: int) -> Draw:
 
 def _digest(*about: object) -> str:
     return hashlib.sha256(repr(about).encode()).hexdigest()[:8]
-
-
-def _write(file: Path, states: States) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, states)
-    write_whole(file, buffer.getvalue())

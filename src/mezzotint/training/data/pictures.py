@@ -8,7 +8,6 @@
 Every file appears whole or not at all, so making a set again goes on where it stopped.
 """
 
-import io
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from mezzotint.errors import InputError
 from mezzotint.files import write_whole
+from mezzotint.training.data.arrays import write_array
 
 SHARD = 2048
 Pictures = NDArray[np.uint8]
@@ -98,9 +98,7 @@ def shards(count: int) -> range:
 
 def write_shard(folder: Path, shard: int, pictures: Pictures, captions: list[list[str]]) -> None:
     """Write one shard; the captions come last and say that the pictures are there."""
-    buffer = io.BytesIO()
-    np.save(buffer, pictures)
-    write_whole(folder / f"{shard:05d}.npy", buffer.getvalue())
+    write_array(folder / f"{shard:05d}.npy", pictures)
     write_captions(folder, shard, captions)
 
 
@@ -117,19 +115,6 @@ def pictures_of(folder: Path, shard: int) -> Pictures:
 def drop_pictures(folder: Path, shard: int) -> None:
     """Remove the pictures of one shard, and leave its captions."""
     (folder / f"{shard:05d}.npy").unlink(missing_ok=True)
-
-
-def made(folder: Path) -> Path:
-    """The folder, made if it is not there.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
-    return folder
 
 
 def missing_shards(folder: Path, count: int) -> list[int]:

@@ -1,28 +1,26 @@
 """Sets of pictures drawn from the storybook world, by several processes, once."""
 
 import json
-import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Generator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from mezzotint.files import made
 from mezzotint.training.data.pictures import (
     SHARD,
     PictureSet,
     finish,
-    made,
     missing_shards,
     shards,
     write_captions,
     write_shard,
 )
+from mezzotint.training.data.workers import by_processes
 from mezzotint.world import VERSION, Scene, caption, render, sample_scene
 
 DENSITIES = ("dense", "short", "bare", "tags")
@@ -112,31 +110,7 @@ def drawn(folder: Path, scenes: SceneSet, todo: list[int], workers: int) -> Gene
     if not todo:
         return
     _fetch_art()
-    # spawned, not forked: torch's threads do not survive a fork
-    context = multiprocessing.get_context("spawn")
-    workers = min(workers, len(todo))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c) as pool:
-        try:
-            rest = iter(todo)
-            jobs = {
-                pool.submit(_draw_shard, folder, scenes, shard): shard
-                for shard in islice(rest, 2 * workers)
-            }
-            while jobs:
-                ready, _ = wait(jobs, return_when=FIRST_COMPLETED)
-                for job in ready:
-                    job.result()
-                    yield jobs.pop(job)
-                    for shard in islice(rest, 1):
-                        jobs[pool.submit(_draw_shard, folder, scenes, shard)] = shard
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # or it would draw all the rest before it stops
-            raise
-
-
-def _leave_ctrl_c() -> None:
-    """Leave Ctrl-C to the parent: a worker finishes its shard and is sent home."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield from by_processes(partial(_draw_shard, folder, scenes), todo, workers)
 
 
 def _fetch_art() -> None:

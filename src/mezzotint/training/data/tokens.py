@@ -1,13 +1,12 @@
 """Captions as token ids, kept beside the pictures that they describe."""
 
 import hashlib
-import io
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from mezzotint.files import write_whole
+from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.pictures import PictureSet
 
 Tokens = NDArray[np.int16]
@@ -29,7 +28,5 @@ def caption_tokens(pictures: PictureSet, tokenizer: Tokenizer) -> Tokens:
         flat = [wording for wordings in pictures.captions for wording in wordings]
         tokens = encode(tokenizer, flat)
         tokens = tokens.reshape(len(pictures), -1, tokens.shape[1])
-        buffer = io.BytesIO()
-        np.save(buffer, tokens)
-        write_whole(file, buffer.getvalue())
+        write_array(file, tokens)
     return np.load(file, mmap_mode="r")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mezzotint.errors import InputError
-from mezzotint.files import write_whole
+from mezzotint.files import made, write_whole
 from mezzotint.training import checkpoint
 from mezzotint.training.draw import Draw
 from mezzotint.training.ema import EMA
@@ -125,11 +125,7 @@ def _claim(folder: Path, plan: Plan) -> None:
     """Give a folder to a plan, unless it is another's."""
     file, about = folder / "plan.json", dataclasses.asdict(plan)
     if not file.exists():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot write {folder}: {error.strerror}") from error
-        write_whole(file, json.dumps(about, indent=2).encode() + b"\n")
+        write_whole(made(folder) / file.name, json.dumps(about, indent=2).encode() + b"\n")
         return
     try:
         begun = json.loads(file.read_text())
