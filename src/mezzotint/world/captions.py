@@ -66,6 +66,17 @@ def caption(scene: Scene, seed: int, density: Density = "dense") -> str:
     return text
 
 
+def setting_caption(scene: Scene, seed: int) -> str:
+    """Place, season, hour, weather and style in words that name no thing: the same for ever.
+
+    For a model that sees the things in another picture: *in the snow at night*, *a watercolour*.
+
+    Raises:
+        InputError: the seed is negative.
+    """
+    raise NotImplementedError
+
+
 def _facts(scene: Scene, rng: Rng, density: Density) -> set[str]:
     """Which facts of the setting are said: place, style, hour, season, weather."""
     unlike = _unlike(scene)
