@@ -269,7 +269,7 @@ def test_train_and_world_pass_on_what_they_are_given(run: Run, monkeypatch):
 
 
 def test_the_help_of_train_names_what_there_is(run: Run):
-    from mezzotint.training.presets import CHAINS, PRESETS
+    from mezzotint.training.presets.storybook import CHAINS, PRESETS
 
     said = set(re.findall(r"\w+", run("train", "--help").out))
     assert {*CHAINS, *PRESETS} <= said
@@ -383,3 +383,22 @@ def test_sigint_ends_the_command_with_130(tmp_path):
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_train_takes_fields_of_the_recipe(run: Run, monkeypatch):
+    from mezzotint.training import run as training
+
+    asked = {}
+    monkeypatch.setattr(training, "run", lambda *args, **fields: asked.update(fields))
+    settings = ["steps=4", 'task.word=a fox\'s "hat"', "task.rank = 8", "steps=5", "task.on=true"]
+    ran = run("train", "smoke", "--model", "x.safetensors", *(f"--set={s}" for s in settings))
+    assert ran.status == 0, ran.err
+    task = {"word": 'a fox\'s "hat"', "rank": 8, "on": True, "base": "x.safetensors"}
+    assert asked == {"steps": 5, "task": task}
+
+
+@pytest.mark.parametrize("setting", ["steps", "=4", "a b=4", "a..b=4"])
+def test_train_refuses_what_sets_no_field(run: Run, setting: str):
+    ran = run("train", "smoke", f"--set={setting}")
+    assert ran.status != 0
+    assert f"--set {setting}" in ran.err

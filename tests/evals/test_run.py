@@ -16,7 +16,7 @@ from mezzotint.evals.gallery import Gallery
 from mezzotint.evals.judge import Seen
 from mezzotint.evals.skills import PROMPTS, SKILLS
 from mezzotint.training.data.scenes import HELD_OUT_SEEDS
-from mezzotint.training.presets import DENOISER
+from mezzotint.training.presets.storybook import DENOISER
 from mezzotint.world import KINDS
 
 SIZE = 32  # the tiny model's

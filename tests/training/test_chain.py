@@ -8,7 +8,7 @@ import mezzotint as mz
 from mezzotint.checkpoints.folder import open_folder
 from mezzotint.errors import InputError
 from mezzotint.training import run as run_module
-from mezzotint.training.presets import CHAINS, PRESETS
+from mezzotint.training.presets.storybook import CHAINS, PRESETS
 from mezzotint.training.run import run
 
 CHANGED = {"steps": 2, "batch": 4, "validate_every": 2, "grid_every": 2}

@@ -14,7 +14,7 @@ from mezzotint.errors import InputError
 from mezzotint.families import storybook
 from mezzotint.specs import replaced
 from mezzotint.training.assemble import pack
-from mezzotint.training.presets import PRESETS
+from mezzotint.training.presets.storybook import PRESETS
 from mezzotint.training.run import run
 from mezzotint.training.tasks.denoiser import DenoiserRecipe, DenoiserTask
 

@@ -23,7 +23,8 @@ from mezzotint.training.data.judged import (
 from mezzotint.training.data.pictures import PictureSet, finish
 from mezzotint.training.data.scenes import HELD_OUT_SEEDS
 from mezzotint.training.limits import check
-from mezzotint.training.presets import CHAINS, RECIPES
+from mezzotint.training.presets import RECIPES
+from mezzotint.training.presets.storybook import CHAINS
 from mezzotint.training.process_group import Group
 from mezzotint.training.tasks.judge import JudgeRecipe, focal_loss, heats, object_losses
 from mezzotint.training.tasks.roughen import roughened

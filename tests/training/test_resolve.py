@@ -1,7 +1,7 @@
 import pytest
 
 from mezzotint.errors import InputError
-from mezzotint.training.presets import PRESETS
+from mezzotint.training.presets.storybook import PRESETS
 from mezzotint.training.resolve import resolve
 
 

@@ -28,7 +28,7 @@ from mezzotint.training.data.pictures import PictureSet, finish, write_shard
 from mezzotint.training.draw import Draw
 from mezzotint.training.loop import train
 from mezzotint.training.low_rank import LowRank
-from mezzotint.training.presets import FOLDED, STUDENT
+from mezzotint.training.presets.storybook import FOLDED, STUDENT
 from mezzotint.training.process_group import Group
 from mezzotint.training.tasks.folding import Described, FoldingTask
 from mezzotint.training.tasks.student import StudentTask

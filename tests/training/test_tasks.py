@@ -12,7 +12,7 @@ from mezzotint.diffusion import Process
 from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.pictures import Sets, finish, write_shard
 from mezzotint.training.draw import Draw
-from mezzotint.training.presets import PRESETS
+from mezzotint.training.presets.storybook import PRESETS
 from mezzotint.training.tasks.autoencoder import AutoencoderTask, _transform, gradient_distance
 from mezzotint.training.tasks.clip import CLIPTask
 from mezzotint.training.tasks.denoiser import Captioned, DenoiserTask

@@ -1,9 +1,13 @@
 """`mezzotint train`: a recipe becomes weights."""
 
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from typer import Argument, Option
+
+from mezzotint.errors import InputError
 
 
 def train(
@@ -21,8 +25,52 @@ def train(
     out: Annotated[
         Path | None, Option("--out", "-o", help="The run's folder.", show_default="runs/NAME")
     ] = None,
+    model: Annotated[
+        str | None,
+        Option(help="What is steered or made one's own.", show_default="the embedded model"),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="A field of the recipe instead of its own: steps=400, task.rank=8; may be "
+            "repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Train a recipe; a run that was stopped goes on when it is started again."""
+    changes = [_table(each) for each in settings or []]
+    changes += [{"task": {"base": model}}] if model is not None else []
+
     from mezzotint.training.run import run
 
-    print(run(recipe, data, out))
+    print(run(recipe, data, out, **_together(changes)))
+
+
+def _table(setting: str) -> dict[str, Any]:
+    """``steps=400`` as TOML has it; a value that is none of TOML's is text."""
+    name, mark, value = (part.strip() for part in setting.partition("="))
+    if not (name and mark):
+        raise InputError(f"--set {setting}: give FIELD=VALUE, such as steps=400")
+    for text in (value, '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'):
+        try:
+            return tomllib.loads(f"{name} = {text}")
+        except tomllib.TOMLDecodeError:
+            continue
+    raise InputError(f"--set {setting}: {name} is no field's name")
+
+
+def _together(tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One table of all, the later ones' values before the earlier ones'."""
+    whole: dict[str, Any] = {}
+    for table in tables:
+        for name, value in table.items():
+            old = whole.get(name)
+            nested = isinstance(old, dict) and isinstance(value, dict)
+            whole[name] = (
+                _together([cast("dict[str, Any]", old), cast("dict[str, Any]", value)])
+                if nested
+                else value
+            )
+    return whole

@@ -8,7 +8,8 @@ from typing import Any
 from mezzotint.errors import InputError, choose, unknown
 from mezzotint.specs import replaced
 from mezzotint.training.limits import check
-from mezzotint.training.presets import CHAINS, RECIPES
+from mezzotint.training.presets import RECIPES
+from mezzotint.training.presets.storybook import CHAINS
 from mezzotint.training.recipe import Recipe
 
 

@@ -12,7 +12,7 @@ from mezzotint.training.build import build
 from mezzotint.training.claim import claimed
 from mezzotint.training.journal import note
 from mezzotint.training.loop import train
-from mezzotint.training.presets import CHAINS, Chain
+from mezzotint.training.presets.storybook import CHAINS, Chain
 from mezzotint.training.process_group import Group, joined
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.resolve import changed, resolve

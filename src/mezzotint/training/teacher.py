@@ -31,7 +31,16 @@ def read_teacher(home: Path, folder: str, device: torch.device) -> Model:
     Raises:
         InputError: there is none, or it is damaged.
     """
-    model = load(home / folder, device=str(device)).model
+    return read_base(str(home / folder), device)
+
+
+def read_base(name: str, device: torch.device) -> Model:
+    """The model of this name, frozen: whatever ``mz.load`` takes, the embedded one if empty.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    model = load(name or None, device=str(device)).model
     for network in model.modules.values():
         channels_last(network.requires_grad_(False).eval())
     return model

@@ -19,8 +19,8 @@ from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from mezzotint.diffusion.losses import Distribution, denoising_loss, sample_times
-from mezzotint.families.base import Model
+from mezzotint.diffusion.losses import Distribution
+from mezzotint.families.base import Canvas, Model
 from mezzotint.families.storybook import kind_of
 from mezzotint.files import write_whole
 from mezzotint.models.clip import CLIPText, CLIPTextParams
@@ -29,6 +29,7 @@ from mezzotint.models.unet import UNetParams
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.tokens import Tokens
+from mezzotint.training.denoising import Times, denoising_losses
 from mezzotint.training.draw import Draw, subseed, visits
 from mezzotint.training.exports import write_network
 from mezzotint.training.images import sheet
@@ -161,22 +162,12 @@ class DenoiserTask:
         return visits(seed, pool, stage_step * draw.batch, draw.batch)[draw.rows]
 
     def _losses(self, batch: Batch, draw: Draw) -> Tensor:
-        recipe, family = self.recipe, self.model.family
-        encoded = self.encoder(batch["tokens"])
-        x0 = (batch["latents"].float() - self.model.latent_mean) / self.model.latent_std
-        eps = draw.normal("noise", *x0.shape[1:])
-        # stratified over the batch of all processes, so drawn for all of them
-        u = draw.whole.uniform("time")
-        t = sample_times(family.process, u, recipe.times, recipe.times_mean, recipe.times_std)[
-            draw.rows
-        ]
-        x = family.process.diffuse(x0, eps, t)
-        y = encoded.pooled if recipe.network.y_width else None
-        out = self.model.network(x, t * family.time_scale, encoded.context, y)
-        alpha, sigma = family.process.alpha(t), family.process.sigma(t)
-        return denoising_loss(
-            out, x0, eps, alpha, sigma, family.prediction, direction=recipe.direction
-        )
+        recipe, model = self.recipe, self.model
+        canvas = Canvas(model.family.size, model.family.size)
+        told = model.family.join([self.encoder(batch["tokens"])], canvas)
+        x0 = (batch["latents"].float() - model.latent_mean) / model.latent_std
+        times = Times(recipe.times, recipe.times_mean, recipe.times_std)
+        return denoising_losses(model, x0, told, draw, times, direction=recipe.direction)
 
 
 def _tensors(latents: LatentSet, indices: NDArray[np.int64], tokens: Tokens) -> Batch:

@@ -1,4 +1,4 @@
-"""The table of presets: a run a block, and the chains that make a whole model of them."""
+"""The runs that make the embedded model, a block each, and the chains of them."""
 
 from dataclasses import dataclass, replace
 
@@ -214,8 +214,3 @@ CHAINS: dict[str, Chain] = {
     "storybook": Chain("runs", PRESETS),
     "smoke": Chain("runs/smoke", {r.name.removeprefix("smoke-"): r for r in _SMOKE}),
 }
-
-RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for chain in CHAINS.values() for recipe in chain.runs.values()
-} | {JUDGE.name: JUDGE}
-"""Every recipe that has a name."""

@@ -1,0 +1,48 @@
+"""The loss that every denoiser and everything that steers one is trained by."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mezzotint.diffusion.losses import Distribution, Weighting, denoising_loss, sample_times
+from mezzotint.families.base import Conditioning, Model
+from mezzotint.training.draw import Draw
+
+
+@dataclass(frozen=True)
+class Times:
+    """The distribution of training times; ``mean`` and ``std`` are of ln(σ/α) where it has them."""
+
+    distribution: Distribution
+    mean: float
+    std: float
+
+
+def denoising_losses(
+    model: Model,
+    x0: Tensor,
+    told: Conditioning,
+    draw: Draw,
+    times: Times,
+    weighting: Weighting = "none",
+    direction: float = 0.0,
+) -> Tensor:
+    """The loss (b,) of a model's network at noised latents, in the family's own prediction.
+
+    Args:
+        model: whose network, with whatever adapters are in it.
+        x0: clean latents (b, c, h, w) of zero mean and unit variance.
+        told: what the network is told of each of them.
+        draw: where noise ("noise") and times ("time") come from.
+        times: which times.
+        weighting, direction: as ``denoising_loss`` has them.
+    """
+    family = model.family
+    process = family.process
+    # stratified over the batch of all processes, so drawn for all of them
+    u = draw.whole.uniform("time")
+    t = sample_times(process, u, times.distribution, times.mean, times.std)[draw.rows]
+    eps = draw.normal("noise", *x0.shape[1:])
+    out = model.network_for(told)(process.diffuse(x0, eps, t), t)
+    alpha, sigma = process.alpha(t), process.sigma(t)
+    return denoising_loss(out, x0, eps, alpha, sigma, family.prediction, weighting, direction)
