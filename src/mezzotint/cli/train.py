@@ -15,7 +15,7 @@ def train(
         str,
         Argument(
             metavar="RECIPE.toml|NAME",
-            help="A file, or one of autoencoder, denoiser, flow, clip, folded, student, judge; "
+            help="A file, or one of autoencoder, denoiser, flow, clip, folded, student, judge, depth; "
             "or the first six: storybook, smoke.",
         ),
     ],

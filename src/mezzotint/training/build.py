@@ -11,6 +11,7 @@ from mezzotint.families.storybook import denoiser_of, together
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIP, CLIPText, CLIPTextParams
 from mezzotint.training.assemble import read_autoencoder, read_text, read_tokenizer
+from mezzotint.training.data import depths
 from mezzotint.training.data.judged import FIRST_SEED, HELD_OUT_SEED, Judged, judged_scenes
 from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.pictures import PictureSet, Sets
@@ -24,6 +25,7 @@ from mezzotint.training.task import Task
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe, AutoencoderTask
 from mezzotint.training.tasks.clip import CLIPRecipe, CLIPTask
 from mezzotint.training.tasks.denoiser import Captioned, DenoiserRecipe, DenoiserTask
+from mezzotint.training.tasks.depth import DepthRecipe, DepthTask
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe, JudgeTask
 from mezzotint.training.tasks.student import StudentRecipe
@@ -66,6 +68,8 @@ def _task(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
             return build_student(recipe, task, home, source, group)
         case JudgeRecipe() as task:
             return _judge(recipe, task, source, home / "data", group)
+        case DepthRecipe() as task:
+            return _depth(recipe, task, source, home / "data", group)
 
 
 def _pictures(recipe: Recipe, source: Path | None, home: Path) -> Sets:
@@ -97,6 +101,20 @@ def _judge(
     train = group.leader_first(lambda: scenes(recipe.pictures.scenes, FIRST_SEED))
     held_out = group.leader_first(lambda: scenes(recipe.pictures.held_out, HELD_OUT_SEED))
     return JudgeTask(task, recipe.seed, train, held_out, group.device)
+
+
+def _depth(
+    recipe: Recipe, task: DepthRecipe, source: Path | None, data: Path, group: Group
+) -> DepthTask:
+    if source is not None:
+        raise InputError(f"recipe {recipe.name!r} has to know how near things are: give no data")
+
+    def scenes(count: int, first_seed: int) -> depths.Depths:
+        return depths.depth_scenes(data, count, first_seed, note_progress)
+
+    train = group.leader_first(lambda: scenes(recipe.pictures.scenes, depths.FIRST_SEED))
+    held_out = group.leader_first(lambda: scenes(recipe.pictures.held_out, depths.HELD_OUT_SEED))
+    return DepthTask(task, recipe.seed, train, held_out, group.device)
 
 
 def _clip(

@@ -12,6 +12,7 @@ from mezzotint.training.recipe import Recipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
+from mezzotint.training.tasks.depth import DepthRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.student import StudentRecipe
@@ -64,6 +65,11 @@ def check(recipe: Recipe) -> None:
                 raise InputError(f"{what}: task.params.kinds has too few names: give {FEWEST}")
             if size != SIDE:
                 raise InputError(f"{what}: pictures.size {size}: the judge sees {SIDE}")
+        case DepthRecipe(params=params):
+            for channels in params.channels:
+                _check_multiple(f"{what}: task.params.channels", channels, GROUP)
+            if size != SIDE:
+                raise InputError(f"{what}: pictures.size {size}: the depth network sees {SIDE}")
         case StudentRecipe(prompts=prompts) | FoldingRecipe(prompts=prompts):
             if recipe.compile:
                 raise InputError(f"{what}: compile: a LoRA is trained as it stands; give false")

@@ -6,6 +6,7 @@ from mezzotint.training.schedule import Decay
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
+from mezzotint.training.tasks.depth import DepthRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.student import StudentRecipe
@@ -60,6 +61,7 @@ class Recipe:
         AutoencoderRecipe
         | CLIPRecipe
         | DenoiserRecipe
+        | DepthRecipe
         | FoldingRecipe
         | JudgeRecipe
         | StudentRecipe

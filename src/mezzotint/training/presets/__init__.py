@@ -1,9 +1,10 @@
 """Every recipe that has a name."""
 
+from mezzotint.training.presets.depth import DEPTH
 from mezzotint.training.presets.storybook import CHAINS, JUDGE
 from mezzotint.training.recipe import Recipe
 
-_ALONE = (JUDGE,)  # in no chain
+_ALONE = (JUDGE, DEPTH)  # in no chain
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for chain in CHAINS.values() for recipe in chain.runs.values()
