@@ -15,8 +15,8 @@ def train(
         str,
         Argument(
             metavar="RECIPE.toml|NAME",
-            help="A file, or one of autoencoder, denoiser, flow, clip, folded, student, judge, depth; "
-            "or the first six: storybook, smoke.",
+            help="A file, or one of autoencoder, denoiser, flow, clip, folded, student, judge, "
+            "depth; or the first six: storybook, smoke.",
         ),
     ],
     data: Annotated[
