@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mezzotint.errors import InputError
-from mezzotint.nn.attention import attend, to_map, to_tokens
+from mezzotint.nn.attention import Attending, to_map, to_tokens
 from mezzotint.nn.embedding import Perceptron, sinusoidal
 from mezzotint.nn.init import zeroed
 from mezzotint.nn.joint import modulate
@@ -169,6 +169,7 @@ class NormedAttention(nn.Module):
         self.value = nn.Linear(context_width, width, bias=False)
         self.norm_query = nn.LayerNorm(width // heads, EPS, bias=False)
         self.norm_key = nn.LayerNorm(width // heads, EPS, bias=False)
+        self.attending = Attending()
         self.out = nn.Linear(width, width)
 
     def keys_values(self, context: Tensor, turn: Rotation | None = None) -> tuple[Tensor, Tensor]:
@@ -183,7 +184,7 @@ class NormedAttention(nn.Module):
         """Attend from x (b, m, width), turned by its places if given; (b, m, width)."""
         query = self.norm_query(self._split(self.query(x))).transpose(1, 2)
         query = query if turn is None else turned(query, turn)
-        return self.out(attend(query, *keys_values, causal=False).transpose(1, 2).flatten(2))
+        return self.out(self.attending(query, *keys_values).transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(2, (self.heads, -1))

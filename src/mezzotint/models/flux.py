@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mezzotint.errors import InputError
-from mezzotint.nn.attention import to_tokens
+from mezzotint.nn.attention import Attending, to_tokens
 from mezzotint.nn.embedding import Perceptron, sinusoidal
 from mezzotint.nn.joint import JointBlock, Modulation, Output, ToHeads, mix, modulate
 from mezzotint.nn.rotary import Rotation, rotation
@@ -67,7 +67,7 @@ class Flux(nn.Module):
         self.joint = nn.ModuleList(
             JointBlock(p.width, p.heads, normed=True) for _ in range(p.joint_blocks)
         )
-        self.single = nn.ModuleList(_SingleBlock(p.width, p.heads) for _ in range(p.single_blocks))
+        self.single = nn.ModuleList(SingleBlock(p.width, p.heads) for _ in range(p.single_blocks))
         self.out = Output(p.width, PATCH**2 * p.channels_out)
 
     def forward(
@@ -114,20 +114,22 @@ class Flux(nn.Module):
         return time + self.guidance(sinusoidal(1000 * guidance, TIME_WIDTH).to(dtype))
 
 
-class _SingleBlock(nn.Module):
+class SingleBlock(nn.Module):
     """Attention and feed-forward side by side over one sequence (Dehghani et al. 2023, 2)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.modulation = Modulation(width, 3)
         self.to_heads = ToHeads(width, heads, normed=True)
+        self.attending = Attending()
         self.widen = nn.Linear(width, 4 * width)
         self.out = nn.Linear(5 * width, width)
 
     def forward(self, x: Tensor, vector: Tensor, turn: Rotation) -> Tensor:
+        """x (b, n, width) after the block."""
         shift, scale, gate = self.modulation(vector)
         normed = modulate(x, shift, scale)
-        mixed = mix(self.to_heads(normed), turn)
+        mixed = mix(self.attending, self.to_heads(normed), turn)
         wide = F.gelu(self.widen(normed), approximate="tanh")
         return x + gate * self.out(torch.cat([mixed, wide], dim=2))
 

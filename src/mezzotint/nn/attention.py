@@ -21,6 +21,7 @@ class Attention(nn.Module):
         self.query = nn.Linear(width, width, bias=bias)
         self.key = nn.Linear(context_width, width, bias=bias)
         self.value = nn.Linear(context_width, width, bias=bias)
+        self.attending = Attending()
         self.out = nn.Linear(width, width)
 
     def keys_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,7 +34,8 @@ class Attention(nn.Module):
         """Attend from x (b, n, width) to ``keys_values``, its own unless given; (b, n, width)."""
         key, value = self.keys_values(x) if keys_values is None else keys_values
         query = self._split(self.query(x))
-        return self.out(attend(query, key, value, causal).transpose(1, 2).flatten(2))
+        mixed = self.attending(query, key, value, causal)
+        return self.out(mixed.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         b, n, width = x.shape
@@ -54,6 +56,14 @@ def attend(query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
         later = torch.ones(m, n, dtype=torch.bool, device=query.device).triu(1)
         scores = scores.masked_fill(later, -torch.inf)
     return scores.softmax(dim=3).to(value.dtype) @ value
+
+
+class Attending(nn.Module):
+    """``attend`` as a part of a network: an adapter's hook can watch it, or answer in its place."""
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, causal: bool = False) -> Tensor:
+        """As ``attend``."""
+        return attend(query, key, value, causal)
 
 
 class PixelAttention(nn.Module):

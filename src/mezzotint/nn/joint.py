@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mezzotint.nn.attention import attend
+from mezzotint.nn.attention import Attending
 from mezzotint.nn.init import zeroed
 from mezzotint.nn.rotary import Rotation, rotate
 
@@ -62,12 +62,12 @@ class ToHeads(nn.Module):
         return self.norm_query(query), self.norm_key(key), value
 
 
-def mix(heads: Heads, rotation: Rotation | None = None) -> Tensor:
-    """Attention among all tokens of ``heads``, turned by their places if given; (b, n, width)."""
+def mix(attending: Attending, heads: Heads, rotation: Rotation | None = None) -> Tensor:
+    """``attending`` among all tokens, turned by their places if given; (b, n, width)."""
     query, key, value = heads
     if rotation is not None:
         query, key = rotate(query, rotation), rotate(key, rotation)
-    return attend(query, key, value, causal=False).transpose(1, 2).flatten(2)
+    return attending(query, key, value).transpose(1, 2).flatten(2)
 
 
 class SelfAttention(nn.Module):
@@ -76,11 +76,12 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int, normed: bool) -> None:
         super().__init__()
         self.to_heads = ToHeads(width, heads, normed)
+        self.attending = Attending()
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend."""
-        return self.out(mix(self.to_heads(x)))
+        return self.out(mix(self.attending, self.to_heads(x)))
 
 
 class FeedForward(nn.Module):
@@ -152,6 +153,7 @@ class JointBlock(nn.Module):
         super().__init__()
         self.context: Stream | StreamEnd = (StreamEnd if last else Stream)(width, heads, normed)
         self.image = Stream(width, heads, normed, parts=9 if dual else 6)
+        self.attending = Attending()
         self.dual = SelfAttention(width, heads, normed) if dual else None
 
     def forward(
@@ -170,7 +172,7 @@ class JointBlock(nn.Module):
         query, key, value = (
             torch.cat(both, dim=2) for both in zip(from_context, from_image, strict=True)
         )
-        mixed = mix((query, key, value), rotation)
+        mixed = mix(self.attending, (query, key, value), rotation)
         m = context.shape[1]
         if self.dual is not None:
             shift, scale, gate = later[4:]
