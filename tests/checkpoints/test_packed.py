@@ -14,6 +14,8 @@ from torch import Tensor
 
 from mezzotint.checkpoints.header import read_header
 from mezzotint.checkpoints.packed import pack, save_packed, unpack
+from mezzotint.checkpoints.reader import open_tensors
+from mezzotint.checkpoints.tensors import sizes
 from mezzotint.errors import InputError
 
 numbers = st.floats(-(2.0**100), 2.0**100, width=32)
@@ -89,3 +91,31 @@ def test_a_network_that_diverged_is_not_packed(
 def test_what_was_not_packed_is_read_as_it_is(dtype: torch.dtype) -> None:
     weight = torch.randn(4, 4).to(dtype)
     assert torch.equal(unpack({"w": weight})["w"], weight.float())
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_file_reads_as_its_weights(tmp_path: Path, plain: bool) -> None:
+    path, weights = tmp_path / "w.safetensors", {"a": torch.randn(3, 2, 2), "b": torch.randn(4)}
+    if plain:
+        safetensors.torch.save_file(weights, path)
+    else:
+        save_packed(path, weights, {"about": "me"})
+    found = open_tensors(path)
+    assert found.keys() == weights.keys()
+    assert found.shapes == {"a": (3, 2, 2), "b": (4,)}
+    assert sizes(found)["a"] == (torch.float32, (3, 2, 2))
+    kept = weights if plain else unpack(pack(weights))
+    assert all(torch.equal(found[name], kept[name]) for name in weights)
+    assert torch.equal(found["a"], weights["a"]) == plain
+
+
+@pytest.mark.parametrize(
+    "rows", [None, torch.zeros(3, 2), torch.zeros(2, 3, dtype=torch.int8)], ids=str
+)
+def test_a_scale_of_nothing_is_refused(tmp_path: Path, rows: Tensor | None) -> None:
+    path = tmp_path / "w.safetensors"
+    safetensors.torch.save_file(
+        {"w::scale": torch.ones(3)} | ({} if rows is None else {"w": rows}), path
+    )
+    with pytest.raises(InputError, match="w::scale"):
+        open_tensors(path)

@@ -6,16 +6,20 @@ error of a weight is at most half a step, `s / 2`. That is a quarter of the byte
 needs no code from the file to read back.
 """
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from mezzotint.checkpoints.tensors import Stored
 from mezzotint.errors import InputError
 from mezzotint.files import write_whole
 
 _SCALE = "::scale"  # no parameter name contains a colon
+_ROWS = "int8 rows"  # how packed numbers are stored, beside the names that safetensors has
 
 
 def pack(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -49,11 +53,36 @@ def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
         if name.endswith(_SCALE):
             continue
         scale = packed.get(name + _SCALE)
-        if scale is None:
-            weights[name] = tensor.float()
-        else:
-            weights[name] = tensor.float() * scale.view(-1, *[1] * (tensor.ndim - 1))
+        weights[name] = tensor.float() if scale is None else _product(tensor, scale)
     return weights
+
+
+def unpacked(stored: Mapping[str, Stored], source: str) -> Mapping[str, Stored]:
+    """A file's tensors, each packed one to be read as its weight; as they are if none is.
+
+    Args:
+        stored: what lies in the file.
+        source: what the file is called in an error.
+
+    Raises:
+        InputError: a scale has no rows of int8.
+    """
+    scales = {n.removesuffix(_SCALE): s for n, s in stored.items() if n.endswith(_SCALE)}
+    kept = {name: each for name, each in stored.items() if not name.endswith(_SCALE)}
+    for name, scale in scales.items():
+        rows = kept.get(name)
+        if rows is None or rows.dtype != "I8" or scale.shape != rows.shape[:1]:
+            raise InputError(f"{source}: {name}{_SCALE} {scale.shape} is no scale of int8 rows")
+        kept[name] = Stored(_ROWS, rows.shape, partial(_read, rows, scale))
+    return kept if scales else stored
+
+
+def _read(rows: Stored, scale: Stored) -> Tensor:
+    return _product(rows.read(), scale.read())
+
+
+def _product(rows: Tensor, scale: Tensor) -> Tensor:
+    return rows.float() * scale.view(-1, *[1] * (rows.ndim - 1))
 
 
 def save_packed(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from mezzotint.checkpoints.claims import file_size
 from mezzotint.checkpoints.diffusers_folder import weights_file
 from mezzotint.checkpoints.header import MAX_HEADER, read_header
+from mezzotint.checkpoints.packed import unpacked
 from mezzotint.checkpoints.pickled import PICKLE, ZIP, open_pickled
 from mezzotint.checkpoints.sharded import open_sharded
 from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors, map_file, tensor_at
@@ -55,10 +56,10 @@ def open_file(path: Path) -> Tensors:
 
 
 def open_safetensors(path: Path) -> Tensors:
-    """Open a safetensors file; its tensors share the mapped file.
+    """Open a safetensors file; its tensors share the mapped file, but those packed to 8 bits.
 
     Raises:
-        InputError: as ``header.read_header``.
+        InputError: as ``header.read_header``, or a scale is that of nothing.
     """
     header = read_header(path)
     raw = map_file(path)
@@ -70,7 +71,7 @@ def open_safetensors(path: Path) -> Tensors:
         return tensor_at(raw, info.begin, DTYPES[info.dtype], info.shape)
 
     stored = {n: Stored(i.dtype, i.shape, partial(read, n)) for n, i in header.tensors.items()}
-    return Tensors(stored, header.metadata, "safetensors")
+    return Tensors(unpacked(stored, str(path)), header.metadata, "safetensors")
 
 
 def _is_safetensors(start: bytes) -> bool:

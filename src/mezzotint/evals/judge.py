@@ -9,11 +9,10 @@ from typing import cast
 import numpy as np
 import torch
 from PIL.Image import Image
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mezzotint.checkpoints.folder import load_complete
-from mezzotint.checkpoints.packed import unpack
+from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
 from mezzotint.models.detector import SIDE, Detector, DetectorParams, objects, shrunk
 from mezzotint.specs import replaced
@@ -106,16 +105,12 @@ def load(path: Path) -> Judge:
     Raises:
         InputError: there is no such file, or it holds no judge.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            told = (file.metadata() or {}).get("detector")
-            packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read judge {path}: {error}") from error
+    tensors = open_tensors(path)
+    told = tensors.metadata.get("detector")
     if told is None:
         raise InputError(f"{path} holds no judge: give a file that recipe judge exported")
     network = Detector(replaced(_BLANK, json.loads(told), str(path)))
-    load_complete(network, unpack(packed), str(path))
+    load_complete(network, dict(tensors), str(path))
     return Judge(network)
 
 
