@@ -125,7 +125,7 @@ def _sentence(scene: Scene, rng: Rng, density: Density) -> str:
     if rng.random() < 0.25:
         where = [where[k] for k in rng.permutation(len(where))]
     text = _worded(scene, rng, subject, " ".join(where), said, LEADS[density], whole=whole)
-    return _with_articles(_praised(text, rng, density))
+    return with_articles(_praised(text, rng, density))
 
 
 def _setting(scene: Scene, rng: Rng, said: set[str], manner: str) -> tuple[str, list[str]]:
@@ -197,6 +197,6 @@ def _praised(text: str, rng: Rng, density: Density) -> str:
     return text
 
 
-def _with_articles(text: str) -> str:
+def with_articles(text: str) -> str:
     """``an`` for ``a`` before a vowel's sound: an hourglass, an umbrella, yet a unicorn, a ufo."""
     return re.sub(r"\ba (?=[aio]|e(?!we|u)|8|hourglass|u[lmpr]|un[^i])", "an ", text)

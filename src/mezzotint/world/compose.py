@@ -87,7 +87,7 @@ def compose(
     rng = np.random.Generator(np.random.PCG64((seed, OF_COMPOSE)))
     things = _laid_out(rng, items, relation, place)
     if place == "plain" and background is None:
-        background = _contrasting(rng, things)
+        background = contrasting(rng, things)
     variant = int(rng.integers(1 << 31))
     return Scene(things, relation, place, background, season, hour, weather, style, variant)
 
@@ -113,19 +113,20 @@ def _size(figure: Figure, relation: Relation | None, spots: Sequence[Spot]) -> S
     return size_of(figure, 2, spots[0].height) if bound else figure.size
 
 
-def _contrasting(rng: Rng, things: Sequence[Thing]) -> Colour:
-    """A plain background's colour, from which every thing stands out."""
+def contrast(things: Sequence[Thing], background: Colour) -> float:
+    """How far from a plain background's colour the things are, of 3; 0 where one has it."""
+    if any(thing.colour == background for thing in things):
+        return 0.0
+    ground = BACKGROUNDS[background].ravel()
     mains = [main_colour(thing.name, thing.colour) for thing in things]
-    own = {thing.colour for thing in things}
+    return min((float(np.abs(ground - main).sum()) for main in mains), default=3.0)
 
-    def contrast(colour: Colour) -> float:
-        if colour in own:
-            return 0.0
-        ground = BACKGROUNDS[colour].ravel()
-        return min((float(np.abs(ground - main).sum()) for main in mains), default=3.0)
 
-    clear: list[Colour] = [colour for colour in COLOURS if contrast(colour) > CLEAR]
-    choices: list[Colour] = clear or [max(COLOURS, key=contrast)]
+def contrasting(rng: Rng, things: Sequence[Thing]) -> Colour:
+    """A plain background's colour, from which every thing stands out."""
+    by = {colour: contrast(things, colour) for colour in COLOURS}
+    clear: list[Colour] = [colour for colour in COLOURS if by[colour] > CLEAR]
+    choices: list[Colour] = clear or [max(COLOURS, key=by.__getitem__)]
     return choices[int(rng.integers(len(choices)))]
 
 

@@ -8,10 +8,13 @@ from PIL import Image, ImageFilter
 from mezzotint.errors import choose
 from mezzotint.world.easel import Easel
 from mezzotint.world.layout import WATERLINE, footing, hat_spot
-from mezzotint.world.paint import Array, disc, mix, rgb
+from mezzotint.world.paint import Array, axis, disc, mix, rgb
 from mezzotint.world.scene import Scene, Spot, Thing
 from mezzotint.world.sprites import Sprite, look, sprite
 from mezzotint.world.things import KINDS
+
+Region = tuple[slice, slice]
+"""Rows and columns."""
 
 FOAM = 0.006  # half the height of the line where water meets a hull
 
@@ -26,9 +29,7 @@ def lay_things(e: Easel) -> None:
             _halo(e, spot, item)
         if how == "stands" and e.scene.place != "sea":
             _shadow(e, spot, item, on_top)
-        line = WATERLINE.get(e.scene.place, 1.0)
-        afloat = how == "afloat" and not on_top and spot.y > line + 0.02
-        _lay(e, spot, item, line if afloat else None)
+        _lay(e, spot, item, waterline(e.scene, thing, spot, on_top))
         if thing.hat is not None:
             seat = hat_spot(thing, spot)
             hat = Thing(thing.hat, thing.size, None, None, (seat,))
@@ -44,6 +45,32 @@ def drawings(scene: Scene) -> Iterator[tuple[Thing, Spot, bool]]:
         return
     pairs = [(thing, spot) for thing in scene.things for spot in thing.spots]
     yield from ((thing, spot, False) for thing, spot in sorted(pairs, key=lambda pair: pair[1].y))
+
+
+def waterline(scene: Scene, thing: Thing, spot: Spot, on_top: bool) -> float | None:
+    """Where the water cuts a drawing that is afloat; None for what is not, or hardly wet."""
+    line = WATERLINE.get(scene.place, 1.0)
+    afloat = footing(thing.name, scene.place) == "afloat" and not on_top
+    return line if afloat and spot.y > line + 0.02 else None
+
+
+def lying(spot: Spot, item: Sprite, size: int) -> tuple[Region, Region] | None:
+    """The region of a canvas that a sprite lies on, and what of the sprite that is, if any."""
+    height, width = item.alpha.shape
+    top, left = round(spot.y * size) - height, round(spot.x * size - width / 2)
+    y0, y1 = max(0, top), min(size, top + height)
+    x0, x1 = max(0, left), min(size, left + width)
+    if y0 >= y1 or x0 >= x1:
+        return None
+    inner = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
+    return (slice(y0, y1), slice(x0, x1)), inner
+
+
+def dry(where: Region, water: float, size: int) -> Array:
+    """What of a region is above the water's rippled line."""
+    rows, columns = where
+    edge = np.float32(water) + np.float32(0.004) * np.sin(axis(size)[columns] * 80)
+    return np.clip((edge - axis(size)[rows, None]) * size + 0.5, 0, 1)
 
 
 def _sprite(e: Easel, thing: Thing, spot: Spot) -> Sprite:
@@ -93,25 +120,22 @@ def _shadow(e: Easel, spot: Spot, item: Sprite, on_top: bool) -> None:
 
 def _lay(e: Easel, spot: Spot, item: Sprite, water: float | None) -> None:
     """Composite the sprite over the canvas; what is under water or off the canvas is cut."""
-    size, (height, width) = e.size, item.alpha.shape
-    top, left = round(spot.y * size) - height, round(spot.x * size - width / 2)
-    y0, y1 = max(0, top), min(size, top + height)
-    x0, x1 = max(0, left), min(size, left + width)
-    if y0 >= y1 or x0 >= x1:
+    laid = lying(spot, item, e.size)
+    if laid is None:
         return
-    inner = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
+    where, inner = laid
+    size, (y0, x0) = e.size, (where[0].start, where[1].start)
     colour, alpha = item.colour[:, *inner], item.alpha[inner]
     if water is not None:
-        edge = np.float32(water) + np.float32(0.004) * np.sin(e.x[x0:x1] * 80)
-        dry = np.clip((edge - e.x[y0:y1, None]) * size + 0.5, 0, 1)
+        above = dry(where, water, size)
         _mirror(e, colour, alpha, (y0, x0), water)
-        colour, alpha = colour * dry, alpha * dry
+        colour, alpha = colour * above, alpha * above
     if e.paper:
         _cut_out(e, alpha, (y0, x0))
-    region = e.canvas[:, y0:y1, x0:x1]
+    region = e.canvas[:, *where]
     region *= 1 - alpha
     region += colour * e.light.things
-    cover = e.cover[y0:y1, x0:x1]
+    cover = e.cover[where]
     np.maximum(cover, alpha, out=cover)
     if water is not None:
         wet = np.flatnonzero(alpha[max(0, int(water * size) - y0 - 2)] > 0.3)

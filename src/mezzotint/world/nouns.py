@@ -111,7 +111,7 @@ def _words(scene: Scene, thing: Thing, rng: Rng, detail: Detail, manner: str) ->
     colour = ""
     if thing.colour is not None and rng.random() < detail.colour:
         colour = pick(rng, COLOUR_WORDS.get(thing.colour, (thing.colour,)))
-    name = _named(thing, rng, coloured=bool(colour))
+    name = named(thing, rng, coloured=bool(colour))
     words = [
         _number(thing.count, rng, detail),
         pick(rng, LOVELY) if rng.random() < detail.lovely else "",
@@ -124,7 +124,7 @@ def _words(scene: Scene, thing: Thing, rng: Rng, detail: Detail, manner: str) ->
     return " ".join(word for word in words if word)
 
 
-def _named(thing: Thing, rng: Rng, *, coloured: bool) -> str:
+def named(thing: Thing, rng: Rng, *, coloured: bool) -> str:
     """The object's name, or sometimes a synonym; not a *brown bear* where it is a pink one."""
     kind = KINDS[thing.name]
     others = [name for name in kind.synonyms if not (coloured and name.split()[0] in COLOURS)]

@@ -1,12 +1,13 @@
 """Drawing a scene from a seed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
 from mezzotint.errors import InputError, choose, unknown
+from mezzotint.world.chance import Rng, draw, drawn, some
 from mezzotint.world.compose import Item, compose
 from mezzotint.world.layout import FREE, footing
 from mezzotint.world.scene import (
@@ -29,8 +30,6 @@ from mezzotint.world.sprites import aspect
 from mezzotint.world.things import CORE, HATS, KINDS
 from mezzotint.world.withheld import withheld
 
-Rng = np.random.Generator
-T = TypeVar("T")
 Contents = Literal["one", "two", "many", "three", "none"]
 
 CONTENTS: dict[Stage, dict[Contents, float]] = {
@@ -90,29 +89,29 @@ def sample_scene(seed: int, stage: Stage = "mixed", names: tuple[str, ...] = COR
 
 def _attempt(rng: Rng, stage: Stage, names: Sequence[str]) -> Scene | None:
     """A scene, or None where what was drawn leaves no choice for the rest."""
-    contents = _draw(rng, CONTENTS[stage])
+    contents = draw(rng, CONTENTS[stage])
     relation: Relation | None = None
     if contents == "two":
-        relation = _draw(rng, RELATIONS)
+        relation = draw(rng, RELATIONS)
     elif contents == "three":
         relation = "beside"
     items = _items(rng, contents, stage, relation, names)
     if items is None:
         return None
     shown = [name for item in items for name in (item.name, item.hat) if name is not None]
-    place = _drawn(rng, PLACES, lambda place: _has(place, shown, relation))
-    style = _some(rng, STYLES, lambda style: _in_style(style, shown))
+    place = drawn(rng, PLACES, lambda place: can_have(place, shown, relation))
+    style = some(rng, STYLES, lambda style: _in_style(style, shown))
     if place is None or style is None:
         return None
-    season = _draw(rng, SEASONS) if place in SEASONAL else "summer"
+    season = draw(rng, SEASONS) if place in SEASONAL else "summer"
     return compose(
         int(rng.integers(1 << 62)),
         items,
         relation=relation,
         place=place,
         season=season,
-        hour="day" if place in HOURLESS else _draw(rng, HOURS),
-        weather=_weather(rng, place, season),
+        hour="day" if place in HOURLESS else draw(rng, HOURS),
+        weather=draw(rng, weathers(place, season)),
         style=style,
     )
 
@@ -131,13 +130,13 @@ def _items(
     if relation in ("on", "in front"):
         odds = [SIZES["many"], LOWER]
     items = [
-        _coloured(rng, Item(name, size=_draw(rng, size)))
+        coloured(rng, Item(name, size=draw(rng, size)))
         for name, size in zip(chosen, odds, strict=False)
     ]
     if contents == "many":
         return _several(rng, items[0])
     if hatted:
-        hat = _drawn(rng, hats, lambda hat: _joins(hat, chosen))
+        hat = drawn(rng, hats, lambda hat: _joins(hat, chosen))
         items[0] = replace(items[0], hat=hat)
     return items
 
@@ -154,7 +153,7 @@ def _names(
     fits = _fitting(rng, relation, hatted=hatted)
     chosen: list[str] = []
     for _ in range({"two": 2, "three": 3}.get(contents, 1)):
-        name = _drawn(rng, names, lambda name: _joins(name, chosen) and fits(name, chosen))
+        name = drawn(rng, names, lambda name: _joins(name, chosen) and fits(name, chosen))
         if name is None:
             return None
         chosen.append(name)
@@ -191,19 +190,20 @@ def _several(rng: Rng, item: Item) -> list[Item] | None:
     """Two to four alike, as often each."""
     if not KINDS[item.name].countable:
         return None
-    count = _drawn(rng, (2, 3, 4), lambda n: not withheld("count", item.name, str(n)))
+    count = drawn(rng, (2, 3, 4), lambda n: not withheld("count", item.name, str(n)))
     return None if count is None else [replace(item, count=count)]
 
 
-def _coloured(rng: Rng, item: Item) -> Item:
+def coloured(rng: Rng, item: Item) -> Item:
+    """The same in half of the cases; else in a colour that it can have, if it can have any."""
     if rng.random() >= COLOURED:
         return item
     colours = KINDS[item.name].colours
-    colour = _drawn(rng, colours, lambda colour: not withheld("colour", item.name, colour))
+    colour = drawn(rng, colours, lambda colour: not withheld("colour", item.name, colour))
     return replace(item, colour=colour)
 
 
-def _has(place: Place, shown: Sequence[str], relation: Relation | None) -> bool:
+def can_have(place: Place, shown: Sequence[str], relation: Relation | None) -> bool:
     """Whether a place can have these objects in this relation."""
     if any(withheld("place", name, place) for name in shown):
         return False
@@ -220,31 +220,9 @@ def _in_style(style: Style, shown: Sequence[str]) -> bool:
     return style == "storybook" or not any(withheld("style", name, style) for name in shown)
 
 
-def _weather(rng: Rng, place: Place, season: Season) -> Weather:
-    """Snow falls in winter, rain in the other seasons."""
+def weathers(place: Place, season: Season) -> dict[Weather, float]:
+    """The weathers of a place and their odds: snow falls in winter, rain in the other seasons."""
+    if place not in OUTDOORS:
+        return {"clear": 1.0}
     cold = place == "snow" or season == "winter"
-    odds: dict[Weather, float] = {
-        "clear": 0.76,
-        "snowfall" if cold else "rain": 0.14,
-        "fog": 0.1,
-    }
-    weather = _draw(rng, odds)
-    return weather if place in OUTDOORS else "clear"
-
-
-def _draw(rng: Rng, odds: Mapping[T, float]) -> T:
-    """One of the keys, with its odds."""
-    edges = np.cumsum(list(odds.values()))
-    at = int(np.searchsorted(edges, rng.random() * edges[-1], "right"))
-    return list(odds)[min(at, len(odds) - 1)]
-
-
-def _some(rng: Rng, odds: Mapping[T, float], fits: Callable[[T], bool]) -> T | None:
-    """One of the keys that fit, or None if there are none."""
-    left = {key: odd for key, odd in odds.items() if fits(key)}
-    return _draw(rng, left) if left else None
-
-
-def _drawn(rng: Rng, options: Sequence[T], fits: Callable[[T], bool]) -> T | None:
-    """One of the options that fit, as likely as another."""
-    return _some(rng, dict.fromkeys(options, 1.0), fits)
+    return {"clear": 0.76, "snowfall" if cold else "rain": 0.14, "fog": 0.1}
