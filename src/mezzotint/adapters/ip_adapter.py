@@ -102,6 +102,11 @@ def negative_rows(network: nn.Module, rows: Sequence[bool]) -> None:
     _NEGATIVE[network] = tuple(rows)
 
 
+def told_negative(network: nn.Module) -> tuple[bool, ...]:
+    """What ``negative_rows`` was last told; empty if it never was."""
+    return _NEGATIVE.get(network, ())
+
+
 def ip_adapter(
     file: str | Path,
     image: Picture,
