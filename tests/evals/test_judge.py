@@ -68,10 +68,10 @@ def test_pictures_that_cannot_be_judged_are_refused(file):
 
 
 def test_what_is_no_judge_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot read judge"):
+    with pytest.raises(InputError, match="none.safetensors: there is no such file"):
         load(tmp_path / "none.safetensors")
     (tmp_path / "text.safetensors").write_text("not weights")
-    with pytest.raises(InputError, match="cannot read judge"):
+    with pytest.raises(InputError, match=r"text.safetensors is none; wanted is safetensors"):
         load(tmp_path / "text.safetensors")
     save_packed(tmp_path / "other.safetensors", {"weight": torch.ones(2, 2)}, {})
     with pytest.raises(InputError, match="holds no judge"):
