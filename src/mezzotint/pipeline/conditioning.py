@@ -76,17 +76,41 @@ def encode(
     model: Model, wordings: Sequence[Sequence[Chunk]], dialect: Dialect, canvas: Canvas
 ) -> Conditioning:
     """What the network is told where each text encoder reads its own of ``wordings``."""
-    read = list(zip(model.encoders, wordings, strict=True))
-    windows = [_windows(encoder, chunks, dialect) for encoder, chunks in read]
-    most = max(len(each) for each in windows)
-    encoded = [
-        _encoded(encoder, _filled(encoder, each, most), dialect)
-        for encoder, each in zip(model.encoders, windows, strict=True)
-    ]
+    read = zip(model.encoders, wordings, strict=True)
+    windows = cut(model, [segmented(encoder, chunks) for encoder, chunks in read], dialect)
+    encoded = encode_windows(model, windows, dialect)
     says = any(span.text.strip() for chunks in wordings for chunk in chunks for span in chunk)
     if canvas.negative and not says and dialect.zero_blank and model.family.zero_blank:
         encoded = [_zeros(each) for each in encoded]
     return model.family.join(encoded, canvas)
+
+
+def cut(
+    model: Model, read: Sequence[Sequence[Sequence[Segment]]], dialect: Dialect, least: int = 1
+) -> list[list[Window]]:
+    """The windows of each text encoder, as many of all that repeat, and no fewer than ``least``.
+
+    Args:
+        model: whose text encoders.
+        read: what each of them reads, as ``segmented`` makes it; its tokens are in the windows.
+        dialect: whose rules they are cut by.
+        least: how many there are to be.
+    """
+    each = zip(model.encoders, read, strict=True)
+    windows = [_windows(encoder, found, dialect) for encoder, found in each]
+    most = max(least, *(len(found) for found in windows))
+    return [
+        _filled(encoder, found, most)
+        for encoder, found in zip(model.encoders, windows, strict=True)
+    ]
+
+
+def encode_windows(
+    model: Model, windows: Sequence[Sequence[Window]], dialect: Dialect
+) -> list[Encoded]:
+    """What each text encoder makes of its windows, all in one row."""
+    read = zip(model.encoders, windows, strict=True)
+    return [_encoded(encoder, each, dialect) for encoder, each in read]
 
 
 def left_out(model: Model, prompt: Prompt, dialect: Dialect) -> str:
@@ -102,7 +126,7 @@ def left_out(model: Model, prompt: Prompt, dialect: Dialect) -> str:
 def _rest(encoder: TextEncoder, chunks: Sequence[Chunk], dialect: Dialect) -> str:
     if _goes_on(encoder, dialect):
         return ""
-    flat = [token.id for segment in _flat(_segments(encoder, chunks)) for token in segment]
+    flat = [token.id for segment in _flat(segmented(encoder, chunks)) for token in segment]
     return encoder.tokenizer.decode(flat[encoder.frame.length :]).strip()
 
 
@@ -110,8 +134,11 @@ def _goes_on(encoder: TextEncoder, dialect: Dialect) -> bool:
     return encoder.frame.repeats and dialect.chunking != "cut"
 
 
-def _segments(encoder: TextEncoder, chunks: Sequence[Chunk]) -> list[list[Segment]]:
-    """An encoder that was given no vectors for a word reads it as any other."""
+def segmented(encoder: TextEncoder, chunks: Sequence[Chunk]) -> list[list[Segment]]:
+    """The tokens of each span of each chunk.
+
+    An encoder that was given no vectors for a word reads it as any other.
+    """
     words = {name: len(places) for name, places in ids(encoder.network).items()}
     return [
         segments(
@@ -127,12 +154,13 @@ def _flat(chunks: Sequence[Sequence[Segment]]) -> list[Segment]:
     return [segment for chunk in chunks for segment in chunk]
 
 
-def _windows(encoder: TextEncoder, chunks: Sequence[Chunk], dialect: Dialect) -> list[Window]:
-    found = _segments(encoder, chunks)
+def _windows(
+    encoder: TextEncoder, found: Sequence[Sequence[Segment]], dialect: Dialect
+) -> list[Window]:
     if not _goes_on(encoder, dialect):
         return [window(encoder.frame, [token for each in _flat(found) for token in each])]
-    cut = by_commas if dialect.chunking == "commas" else by_segments
-    return cut(found, encoder.frame)
+    by = by_commas if dialect.chunking == "commas" else by_segments
+    return by(found, encoder.frame)
 
 
 def _filled(encoder: TextEncoder, windows: list[Window], number: int) -> list[Window]:
