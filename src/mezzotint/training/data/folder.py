@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from mezzotint.adapters.pictures import opened
 from mezzotint.errors import InputError
 from mezzotint.files import made
+from mezzotint.training.data.picture_files import caption_beside, named, picture_files, stamp
 from mezzotint.training.data.pictures import SHARD, Pictures, PictureSet, finish, write_shard
 
-KINDS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 HELD_OUT_SHARE = 0.1  # at most
 
 
@@ -29,14 +30,14 @@ def folder_pictures(
     """
     if not folder.is_dir():
         raise InputError(f"no folder {folder}: give a folder of pictures")
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in KINDS)
+    files = picture_files(folder)
     name = f"folder-{size}px-{_digest(files, held_out)}"
     homes = [parent / name, parent / f"{name}-held-out"]
     if not all((home / "set.json").exists() for home in homes):
         pictures, captions, broken = _read(files, size)
         if broken:
-            named = ", ".join(file.name for file in broken[:3]) + ("…" if len(broken) > 3 else "")
-            warn(f"{folder}: skipped {len(broken)} of {len(files)} pictures as broken: {named}")
+            counted = f"{len(broken)} of {len(files)} pictures"
+            warn(f"{folder}: skipped {counted} as broken: {named(broken)}")
         if not pictures:
             raise InputError(f"no picture in {folder} can be read: give a folder of pictures")
         for home, chosen in zip(homes, _split(len(pictures), held_out), strict=True):
@@ -46,13 +47,8 @@ def folder_pictures(
 
 def _digest(files: list[Path], held_out: int) -> str:
     texts = [file.with_suffix(".txt") for file in files]
-    stamps = [_stamp(file) for file in files + texts if file.exists()]
+    stamps = [stamp(file) for file in files + texts if file.exists()]
     return hashlib.blake2b(repr((stamps, held_out)).encode(), digest_size=4).hexdigest()
-
-
-def _stamp(file: Path) -> tuple[str, int, int]:
-    stat = file.stat()
-    return str(file.resolve()), stat.st_size, stat.st_mtime_ns
 
 
 def _read(files: list[Path], size: int) -> tuple[list[Pictures], list[list[str]], list[Path]]:
@@ -61,16 +57,13 @@ def _read(files: list[Path], size: int) -> tuple[list[Pictures], list[list[str]]
     broken: list[Path] = []
     for file in files:
         try:
-            with Image.open(file) as opened:
-                upright = ImageOps.exif_transpose(opened).convert("RGB")
-            square = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            upright = opened(file).convert("RGB")
+        except ValueError:  # an InputError, or a kind of colour that Pillow cannot turn into RGB
             broken.append(file)
             continue
-        text = file.with_suffix(".txt")
-        caption = text.read_text(errors="replace") if text.is_file() else ""
+        square = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
         pictures.append(np.asarray(square))
-        captions.append([" ".join(caption.split())])
+        captions.append([caption_beside(file) or ""])
     return pictures, captions, broken
 
 

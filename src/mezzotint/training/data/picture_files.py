@@ -1,0 +1,44 @@
+"""Picture files as people keep them, with captions in text files beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+KINDS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """What is called a picture in ``folder`` and the folders in it, in the order of the names."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in KINDS)
+
+
+def caption_beside(file: Path) -> str | None:
+    """The text in ``fox.txt`` for ``fox.png``, on one line; None if there is no such file."""
+    text = file.with_suffix(".txt")
+    if not text.is_file():
+        return None
+    return " ".join(text.read_text(encoding="utf-8-sig", errors="replace").split())
+
+
+def stamp(file: Path) -> tuple[str, int, int]:
+    """What changes when a file does: its place, its length and the time it was written."""
+    stat = file.stat()
+    return str(file.resolve()), stat.st_size, stat.st_mtime_ns
+
+
+def named(files: Sequence[Path]) -> str:
+    """The names of the first three files."""
+    return ", ".join(file.name for file in files[:3]) + ("…" if len(files) > 3 else "")
+
+
+def on_white(picture: Image.Image) -> Image.Image:
+    """A picture in RGB; what is transparent is white, and 16 bits of grey become 8."""
+    if picture.mode.startswith("I"):  # Pillow would clip them
+        grey = np.clip(np.asarray(picture) // 257, 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if picture.has_transparency_data:
+        clear = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return picture.convert("RGB")
