@@ -60,14 +60,12 @@ class Section:
         note: what was asked, or why nothing was.
         findings: the figures.
         shown: pictures with a text each, row by row.
-        columns: pictures in a row.
     """
 
     name: str
     note: str
     findings: tuple[Finding, ...] = ()
     shown: tuple[Captioned, ...] = ()
-    columns: int = 6
 
     @property
     def there(self) -> bool:

@@ -267,7 +267,7 @@ def personalised(
         [(one, "a true one") for one in true],
         [(one, text) for one, text in zip(drawn, texts, strict=True)],
     )
-    return Section(adapter.name, _note(adapter), findings, shown, columns=6)
+    return Section(adapter.name, _note(adapter), findings, shown)
 
 
 def stacked(
@@ -291,8 +291,7 @@ def stacked(
             texts = [_said(one, pair, worn, each) for each in asked]
             drawn = [draw(worn, text, each.seed) for text, each in zip(texts, asked, strict=True)]
             scores.append(_effect(one, worn, drawn, features, judge, asked, size))
-            said = one.name if len(worn) == 1 else "both"
-            shown.append([(image, said) for image in drawn])
+            shown.append([(image, " and ".join(each.name for each in worn)) for image in drawn])
         alone, both = scores
         if sum(alone) <= 0:
             continue  # nothing to keep
@@ -303,7 +302,7 @@ def stacked(
     note = f"{len(asked)} settings, with each of {names} alone and with both."
     if not findings:
         note = f"{names}: neither does anything alone"
-    return Section(f"stacked: {names}", note, tuple(findings), rows(*shown), columns=4)
+    return Section(f"stacked: {names}", note, tuple(findings), rows(*shown[:3]))
 
 
 def _said(one: Personal, pair: Sequence[Personal], worn: Sequence[Personal], where: Setting) -> str:

@@ -1,0 +1,218 @@
+"""Everything that a model's controls are measured by, control after control."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from mezzotint.errors import InputError, choose
+from mezzotint.evals.features import Features
+from mezzotint.evals.judge import Judge
+from mezzotint.evals.skills import Prompt
+from mezzotint.evals.steering.controls import Kind, depth_kind, edge_kind, follow, layout_kind
+from mezzotint.evals.steering.depth import DepthEye
+from mezzotint.evals.steering.edits import edit_all, edit_cases
+from mezzotint.evals.steering.findings import Section
+from mezzotint.evals.steering.inpainting import Hole, holes, paint_in
+from mezzotint.evals.steering.likeness import Showing, manners, show_content, show_style, views
+from mezzotint.evals.steering.personal import Listed, Personal, personalised, settings, stacked
+from mezzotint.evals.steering.studio import Studio, Worn, control, image_prompt, low_rank, new_word
+from mezzotint.evals.steering.truth import cases, codec
+from mezzotint.models.clip import CLIPVision
+
+FILES = {
+    "edges": "controlnet-edges.safetensors",
+    "depth": "controlnet-depth.safetensors",
+    "layout": "controlnet-layout.safetensors",
+    "instruct": "instruct.safetensors",
+    "content": "ip-adapter-content.safetensors",
+    "style": "ip-adapter-style.safetensors",
+}
+"""What a model's folder has beside the model, by the control that it is."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many pictures to draw.
+
+    Attributes:
+        prompts: for each control by a map or a picture, and of the rest of what an adapter knows.
+        holes: to paint in.
+        edits: of each kind of change.
+        settings: for each adapter that was made one's own.
+    """
+
+    prompts: int
+    holes: int
+    edits: int
+    settings: int
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What it is measured with.
+
+    Attributes:
+        judge: says what pictures show.
+        features: what pictures are compared in.
+        vision: the image tower that IP-Adapters see with; None for the one beside their file.
+        eye: sees depth; None leaves depth unmeasured.
+    """
+
+    judge: Judge
+    features: Features
+    vision: CLIPVision | None
+    eye: DepthEye | None
+
+
+def found(folder: Path, named: dict[str, Path]) -> dict[str, Path]:
+    """The files of a folder's controls, and those that are named instead of them.
+
+    Raises:
+        InputError: a control is unknown, or a file that is named is not there.
+    """
+    for name, file in named.items():
+        choose("control", name, FILES)
+        if not file.exists():
+            raise InputError(f"{name}: there is no {file}")
+    there = {name: folder / file for name, file in FILES.items() if (folder / file).exists()}
+    return there | named
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Measures a model's controls.
+
+    Attributes:
+        studio: draws with the model.
+        instructed: edits by instruction, with the same model or another.
+        tools: what it is measured with.
+        files: of its controls, as ``found`` tells.
+        counts: how many pictures.
+    """
+
+    studio: Studio
+    instructed: Studio
+    tools: Tools
+    files: dict[str, Path]
+    counts: Counts
+
+    def controls(self) -> Iterator[Section]:
+        """A section a control; a note for what is not there, or cannot be measured."""
+        studio, judge, counts, size = self.studio, self.tools.judge, self.counts, self.studio.size
+        through = codec(studio.pipe.model)
+        yield self._mapped("edges", lambda: edge_kind(size))
+        yield self._mapped("depth", self._by_depth)
+        yield self._mapped("layout", lambda: layout_kind(judge))
+        yield _tried(
+            "inpainting",
+            lambda: paint_in(self._paint, judge, holes(counts.holes, size), through),
+        )
+        yield self._there(
+            "instruct",
+            lambda _: edit_all(self._edit, judge, edit_cases(counts.edits), through, size),
+        )
+        yield self._there(
+            "content",
+            lambda file: show_content(
+                self._shown(file), self.tools.features, views(counts.prompts), through, size
+            ),
+        )
+        yield self._there(
+            "style",
+            lambda file: show_style(
+                self._shown(file), judge, manners(counts.prompts), through, size
+            ),
+        )
+
+    def personal(self, adapter: Personal) -> Section:
+        """What was made one's own by one adapter; of a style there is nothing but its stacking."""
+        if not adapter.character:
+            return Section(adapter.name, f"a style, {adapter.style}: measured where it is stacked")
+        own = _worn(adapter)
+        return _tried(
+            adapter.name,
+            lambda: personalised(
+                adapter,
+                lambda prompt, seed: self.studio.draw(prompt, seed, own),
+                self.studio.draw,
+                self.tools.features,
+                self.tools.judge,
+                settings(self.counts.settings),
+                cases(self.counts.prompts),
+                self.studio.size,
+            ),
+        )
+
+    def stack(self, pair: tuple[Personal, Personal]) -> Section:
+        """What is left of two adapters' effects where both are in use."""
+
+        def draw(worn: Sequence[Personal], prompt: str, seed: int) -> Image.Image:
+            return self.studio.draw(prompt, seed, *map(_worn, worn))
+
+        asked = settings(self.counts.settings, styled=False)
+        return _tried(
+            "stacked: " + " and ".join(each.name for each in pair),
+            lambda: stacked(
+                pair, draw, self.tools.features, self.tools.judge, asked, self.studio.size
+            ),
+        )
+
+    def all(self, listed: Listed) -> Iterator[Section]:
+        """Every control, every adapter of a list and every stack of two."""
+        yield from self.controls()
+        yield from map(self.personal, listed.adapters)
+        yield from map(self.stack, listed.stacked)
+
+    def _mapped(self, name: str, kind: Callable[[], Kind]) -> Section:
+        def measure(file: Path) -> Section:
+            def draw(case: Prompt, condition: Image.Image | None) -> Image.Image:
+                worn = [control(file, condition)] if condition else []
+                return self.studio.draw(case.text, case.seed, *worn)
+
+            asked, through = cases(self.counts.prompts), codec(self.studio.pipe.model)
+            return follow(kind(), draw, asked, self.tools.judge, through, self.studio.size)
+
+        return self._there(name, measure)
+
+    def _by_depth(self) -> Kind:
+        if self.tools.eye is None:
+            raise InputError("depth is seen by a network that recipe depth trains: name its file")
+        return depth_kind(self.tools.eye)
+
+    def _paint(self, hole: Hole) -> Image.Image:
+        return self.studio.edit(hole.before, hole.prompt.text, hole.prompt.seed, mask=hole.mask)
+
+    def _edit(self, picture: Image.Image, words: str, seed: int) -> Image.Image:
+        made_for_it = self.instructed.pipe.model.family.beside is not None
+        how = {} if made_for_it else {"instruct": True}
+        return self.instructed.edit(picture, words, seed, **how)
+
+    def _shown(self, file: Path) -> Showing:
+        def draw(prompt: str, seed: int, picture: Image.Image | None) -> Image.Image:
+            worn = [image_prompt(file, picture, self.tools.vision)] if picture else []
+            return self.studio.draw(prompt, seed, *worn)
+
+        return draw
+
+    def _there(self, name: str, measure: Callable[[Path], Section]) -> Section:
+        file = self.files.get(name)
+        if file is None:
+            return Section(name, f"not there: the model's folder has no {FILES[name]}")
+        return _tried(name, lambda: measure(file))
+
+
+def _worn(adapter: Personal) -> Worn:
+    file = Path(adapter.file)
+    if adapter.method == "textual-inversion":
+        return new_word(file, adapter.word)
+    return low_rank(file)
+
+
+def _tried(name: str, measure: Callable[[], Section]) -> Section:
+    """What was measured, or why it was not: one control that fails costs no other its hours."""
+    try:
+        return measure()
+    except InputError as error:
+        return Section(name, f"not measured: {error}")
