@@ -16,6 +16,7 @@ from mezzotint.world.layout import (
     WATERLINE,
     WIDEST,
     Figure,
+    draught,
     footing,
 )
 from mezzotint.world.scene import Place, Relation, Spot
@@ -71,16 +72,11 @@ def _foot(rng: Rng, figure: Figure, height: float, near: float, place: Place) ->
     elif how == "floats":
         y = (0.46 if place == "underwater" else 0.4) + rise / 2 + 0.05 * play
     elif how == "afloat":
-        y = WATERLINE[place] + _draught(figure.name) * height
+        y = WATERLINE[place] + draught(figure.name) * height
     else:
         back, front = GROUNDS.get(place, GROUND)
         y = back + (front - back) * near
     return min(max(y, EDGE + rise), 1 - EDGE)
-
-
-def _draught(name: str) -> float:
-    """How much of its height is under the waterline."""
-    return 0.05 if KINDS[name].habitat == "boat" else 0.14
 
 
 def _middle(rng: Rng, left: float, right: float, play: float) -> float:
@@ -113,6 +109,29 @@ def _row(rng: Rng, figures: Sequence[Figure], place: Place, *, alike: bool) -> l
     if place == "plain":
         ys = [max(ys)] * count
     return [_spot(*spot) for spot in zip(xs, ys, heights, strict=True)]
+
+
+def join(
+    rng: Rng, figure: Figure, others: Sequence[tuple[Figure, Spot]], place: Place
+) -> Spot | None:
+    """A spot for one more drawing in a row of others, clear of them; None where it has no room."""
+    count = len(others) + 1
+    near = float(rng.random())
+    height = _height(figure, count, near)
+    y = _foot(rng, figure, height, near, place)
+    if place == "plain" and others:
+        y = max(others[0][1].y, EDGE + figure.rise * height)
+    left, right = figure.left * height, figure.right * height
+    edges = [EDGE + left]
+    for other, spot in sorted(others, key=lambda pair: pair[1].x):
+        before, after = other.left * spot.height + right, other.right * spot.height + left
+        edges += [spot.x - max(APART, before + GAP) - 0.001, spot.x + max(APART, after + GAP)]
+    edges.append(1 - EDGE - right)
+    rooms = np.maximum(np.subtract(edges[1::2], edges[::2]), 0)
+    if not rooms.any():
+        return None
+    k = int(rng.choice(len(rooms), p=rooms / rooms.sum()))
+    return _spot(edges[2 * k] + 0.0005 + float(rng.random()) * float(rooms[k]), y, height)
 
 
 def _spread(

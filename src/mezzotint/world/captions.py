@@ -7,6 +7,7 @@ import numpy as np
 
 from mezzotint.errors import InputError, unknown
 from mezzotint.world import phrases
+from mezzotint.world.chance import OF_SETTING, chance
 from mezzotint.world.nouns import Detail, objects, pick, tags
 from mezzotint.world.scene import DENSITIES, HOURLESS, OUTDOORS, SEASONAL, Density, Scene
 
@@ -74,7 +75,20 @@ def setting_caption(scene: Scene, seed: int) -> str:
     Raises:
         InputError: the seed is negative.
     """
-    raise NotImplementedError
+    rng = chance(seed, OF_SETTING, scene.variant)
+    said = {fact for fact in _facts(scene, rng, "short") if fact != "style"}
+    place, others = _setting(scene, rng, said, "")
+    words = [place, *others] if place else others
+    if scene.things:  # else the place is the picture's subject
+        words = [words[k] for k in rng.permutation(len(words))]
+    where, joint = " ".join(words), " " if scene.things else " of "
+    styled = rng.random() < SETTINGS["short"].style["style" in _unlike(scene)]
+    bare = bool(where) and rng.random() < 0.5
+    if styled and bare:
+        return with_articles(f"{where}, {pick(rng, phrases.STYLE_TAGS[scene.style])}")
+    noun = pick(rng, phrases.STYLE_NOUNS[scene.style]) if styled else "picture"
+    text = where if bare else f"a {noun}{joint}{where}" if where else f"a {noun}"
+    return with_articles(text)
 
 
 def _facts(scene: Scene, rng: Rng, density: Density) -> set[str]:

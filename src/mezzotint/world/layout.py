@@ -117,6 +117,23 @@ def footing(name: str, place: Place) -> Footing:
     return "stands"
 
 
+def draught(name: str) -> float:
+    """How much of the height of what is afloat is under the waterline."""
+    return 0.05 if KINDS[name].habitat == "boat" else 0.14
+
+
+def reach(thing: Thing, spot: Spot) -> Box:
+    """The box of one drawing with its hat."""
+    drawn = figure(thing.name, thing.size, thing.hat)
+    left, right, rise = (part * spot.height for part in (drawn.left, drawn.right, drawn.rise))
+    return spot.x - left, spot.y - rise, spot.x + right, spot.y
+
+
+def meet(a: Box, b: Box) -> bool:
+    """Whether two boxes share more than an edge."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
 def least(figure: Figure, count: int, size: Size) -> float:
     """The height from which a drawing is called ``size``, among ``count`` drawings."""
     return min(HEIGHTS[count][size][0], FARTHEST * WIDEST[count][size] / figure.wide)

@@ -25,8 +25,7 @@ def render(scene: Scene, size: int = FINE) -> NDArray[np.uint8]:
     Raises:
         InputError: ``size`` is not between 16 and 1024 pixels, or the art cannot be fetched.
     """
-    if not SMALLEST <= size <= LARGEST:
-        raise InputError(f"size {size} is not between {SMALLEST} and {LARGEST} pixels")
+    check_size(size)
     if scene.style not in FILTERS:
         return pixels(painted(scene, size).canvas)
     picture = pixels(FILTERS[scene.style](painted(scene, max(size, FINE))))
@@ -34,6 +33,12 @@ def render(scene: Scene, size: int = FINE) -> NDArray[np.uint8]:
         small = Image.fromarray(picture).resize((size, size), Image.Resampling.BOX)
         return np.asarray(small)
     return picture
+
+
+def check_size(size: int) -> None:
+    """Refuse what is not between 16 and 1024 pixels."""
+    if not SMALLEST <= size <= LARGEST:
+        raise InputError(f"size {size} is not between {SMALLEST} and {LARGEST} pixels")
 
 
 def painted(scene: Scene, size: int) -> Easel:

@@ -136,7 +136,7 @@ def _items(
     if contents == "many":
         return _several(rng, items[0])
     if hatted:
-        hat = drawn(rng, hats, lambda hat: _joins(hat, chosen))
+        hat = drawn(rng, hats, lambda hat: joins(hat, chosen))
         items[0] = replace(items[0], hat=hat)
     return items
 
@@ -153,14 +153,15 @@ def _names(
     fits = _fitting(rng, relation, hatted=hatted)
     chosen: list[str] = []
     for _ in range({"two": 2, "three": 3}.get(contents, 1)):
-        name = drawn(rng, names, lambda name: _joins(name, chosen) and fits(name, chosen))
+        name = drawn(rng, names, lambda name: joins(name, chosen) and fits(name, chosen))
         if name is None:
             return None
         chosen.append(name)
     return chosen
 
 
-def _joins(name: str, others: Sequence[str]) -> bool:
+def joins(name: str, others: Sequence[str]) -> bool:
+    """Whether an object or hat can come to others: it is another, and no withheld pair."""
     return all(name != other and not withheld("pair", name, other) for other in others)
 
 
@@ -204,7 +205,7 @@ def coloured(rng: Rng, item: Item) -> Item:
 
 
 def can_have(place: Place, shown: Sequence[str], relation: Relation | None) -> bool:
-    """Whether a place can have these objects in this relation."""
+    """Whether a place can have these objects, and hats, in this relation."""
     if any(withheld("place", name, place) for name in shown):
         return False
     if not shown:
