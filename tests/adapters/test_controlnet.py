@@ -20,7 +20,7 @@ from mezzotint.errors import InputError
 from mezzotint.families.base import Part
 from mezzotint.families.keys import controlnet_keys, sd_original
 from mezzotint.families.keys.sd_keys import UNET, UNET_POINTWISE
-from mezzotint.models.controlnet import ControlNet
+from mezzotint.models.controlnet import ControlNet, published
 from mezzotint.models.unet import UNet
 
 SD15 = replace(SMALL["sd15"], channels=(32, 32), depths=(0, 1), heads=(8, 8))
@@ -51,7 +51,7 @@ def drawn(parts: dict[str, Part], adapters: Sequence[Adapter] = (), at: float = 
 
 def network(params=SD15, seed: int = 0) -> ControlNet:
     torch.manual_seed(seed)
-    made = ControlNet(params)
+    made = ControlNet(published(params))
     with torch.no_grad():
         for weight in made.parameters():
             weight += 0.05 * torch.randn_like(weight)

@@ -18,7 +18,7 @@ from mezzotint.adapters.base import attached
 from mezzotint.adapters.controlnet import Control
 from mezzotint.families.base import Part
 from mezzotint.families.keys import controlnet_keys, sd_original
-from mezzotint.models.controlnet import ControlNet
+from mezzotint.models.controlnet import ONE, ControlNet, published
 from mezzotint.models.unet import UNet, UNetParams
 
 STRUCTURES = ("sd15", "sd21", "sdxl")
@@ -36,7 +36,7 @@ def reference(name: str) -> tuple[UNet2DConditionModel, tuple[ControlNetModel, C
 
 
 def pictures() -> list[Image.Image]:
-    shape = 2, 61, 70, 3  # to be resized
+    shape = 2, 61, 101, 3  # to be resized
     return [*map(Image.fromarray, np.random.default_rng(0).integers(0, 256, shape, np.uint8))]
 
 
@@ -72,7 +72,7 @@ def inputs(name: str, dtype: torch.dtype) -> Inputs:
 
 
 def ours(name: str, theirs: ControlNetModel, params: UNetParams, dtype: torch.dtype) -> ControlNet:
-    network = ControlNet(params).to(dtype)
+    network = ControlNet(published(params)).to(dtype)
     keys = controlnet_keys.diffusers(KEYS[name])
     network.load_state_dict(keys.to_ours(theirs.state_dict(), network.state_dict(), "reference"))
     return network
@@ -83,7 +83,7 @@ def residual_errors(name: str, params: UNetParams, dtype: torch.dtype) -> list[f
     network = ours(name, theirs, params, dtype)
     given, image = inputs(name, dtype), seen(pictures()[0], dtype)
     with torch.no_grad():
-        *down, mid = network(given.x, given.t, given.context, network.hint(image), given.y)
+        *down, mid = network(given.x, given.t, given.context, network.hints[ONE](image), given.y)
         expected = theirs(
             given.x,
             given.t,
@@ -119,7 +119,7 @@ def steered(name: str, scales: list[float], dtype: torch.dtype) -> tuple[Tensor,
     unet = UNet(SMALL[name]).to(dtype)
     unet.load_state_dict(KEYS[name].to_ours(theirs.state_dict(), unet.state_dict(), "reference"))
     controls = [
-        Control(str(k), ours(name, net, SMALL[name], dtype), images[k], scale, 0.0, 1.0, False)
+        Control(str(k), ours(name, net, SMALL[name], dtype), ONE, images[k], scale, 0.0, 1.0, False)
         for k, (net, scale) in enumerate(zip(nets, scales, strict=True))
     ]
     hints = [seen(image, dtype).expand(2, -1, -1, -1) for image in images[: len(scales)]]
@@ -157,7 +157,7 @@ def test_full_size_has_the_published_names_and_shapes(name: str) -> None:
     told = {k: v for k, v in CONFIGS[name].items() if k != "up_block_types"}
     with torch.device("meta"):
         theirs: nn.Module = ControlNetModel(**told)
-        network = ControlNet(PARAMS[name])
+        network = ControlNet(published(PARAMS[name]))
     keys, state = controlnet_keys.diffusers(KEYS[name]), network.state_dict()
     assert keys.to_ours(theirs.state_dict(), state, name).keys() == state.keys()
     assert {k: v.shape for k, v in keys.to_theirs(state).items()} == {

@@ -5,19 +5,21 @@ from collections.abc import Mapping
 from mezzotint.checkpoints.keymap import KeyMap, Pairs, Shape
 from mezzotint.errors import InputError
 from mezzotint.families.keys import sd_keys, sd_original
+from mezzotint.models.controlnet import ONE
 
 PREFIX = "control_model."  # of the original's names; some files have none
+_HINT = f"hints.{ONE}"
 
 _DIFFUSERS = (
-    ("controlnet_cond_embedding.conv_in", "hint.0"),
-    *((f"controlnet_cond_embedding.blocks.{k}", f"hint.{2 * k + 2}") for k in range(6)),
-    ("controlnet_cond_embedding.conv_out", "hint.14"),
+    ("controlnet_cond_embedding.conv_in", f"{_HINT}.0"),
+    *((f"controlnet_cond_embedding.blocks.{k}", f"{_HINT}.{2 * k + 2}") for k in range(6)),
+    ("controlnet_cond_embedding.conv_out", f"{_HINT}.14"),
     ("controlnet_down_blocks.{}", "zeros.{}"),
     ("controlnet_mid_block", "zero_mid"),
 )
 
 _ORIGINAL = (
-    ("input_hint_block.{}", "hint.{}"),
+    ("input_hint_block.{}", _HINT + ".{}"),
     ("zero_convs.{}.0", "zeros.{}"),
     ("middle_block_out.0", "zero_mid"),
 )
