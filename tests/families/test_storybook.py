@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 
 import mezzotint as mz
 from mezzotint.checkpoints.folder import write_manifest
 from mezzotint.checkpoints.packed import pack, unpack
 from mezzotint.errors import InputError
-from mezzotint.families import storybook
+from mezzotint.families import editing, storybook
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText, CLIPVision
 from mezzotint.models.dit import DiT
@@ -55,16 +56,19 @@ SIZES = replace(
         projection=32,
     ),
 )
+DRAWS = tuple(name for name in storybook.VARIANTS if name != storybook.INSTRUCT)
 LAYER = "conv_in"  # of the U-Net, under our name and the published one
 CHANGE = {
     f"lora_unet_{LAYER}.lora_up.weight": torch.ones(16, 1, 1, 1) / 4,
     f"lora_unet_{LAYER}.lora_down.weight": torch.ones(1, 4, 3, 3) / 4,
 }
+OBEYS = {f"lora_unet_{LAYER}.diff": torch.linspace(-1, 1, 16 * 8 * 9).reshape(16, 8, 3, 3)}
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Both denoisers with random weights, the U-Net the default, an image tower, two LoRAs."""
+    """Both denoisers with random weights, the U-Net the default, an image tower, three LoRAs."""
     torch.manual_seed(0)
     network, flow = UNet(SIZES.unet), DiT(SIZES.flow)
     for each in (network, flow):
@@ -81,6 +85,7 @@ def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "model"
     about = {"student": {"steps": "3", "spacing": "linspace"}, "folded": {}}
     loras = {name: safetensors.torch.save(CHANGE, told) for name, told in about.items()}
+    loras["instruct"] = safetensors.torch.save(pack(OBEYS), {"cfg": "3"})
     storybook.save(model, path, flow, CLIPVision(SIZES.vision), loras)
     return path
 
@@ -99,7 +104,7 @@ def weights(file: Path) -> dict[str, torch.Tensor]:
 
 
 def test_each_variant_is_named_and_the_default_comes_first(folder: Path):
-    assert storybook.variants(folder) == ["unet", "flow", "student", "folded"]
+    assert storybook.variants(folder) == ["unet", "flow", "student", "folded", "instruct"]
     assert storybook.variants(EMBEDDED["storybook"])[0] == "unet"
 
 
@@ -111,6 +116,7 @@ def test_each_variant_is_named_and_the_default_comes_first(folder: Path):
         ("flow", DiT, "flow", "flow", (20, 4.0, "dpmpp_2m", "trailing")),
         ("student", UNet, "cosine", "v", (3, 1.0, "ddim", "linspace")),  # as its file says
         ("folded", UNet, "cosine", "v", (20, 1.0, "dpmpp_2m", "karras")),
+        ("instruct", UNet, "cosine", "v", (20, 3.0, "dpmpp_2m", "karras")),
     ],
 )
 def test_a_variant_has_its_own_network_and_defaults(
@@ -124,7 +130,7 @@ def test_a_variant_has_its_own_network_and_defaults(
 
 
 def test_variants_draw_different_pictures_and_the_default_its_own(folder: Path):
-    pictures = {name: drawn(f"{folder}#{name}") for name in storybook.VARIANTS}
+    pictures = {name: drawn(f"{folder}#{name}") for name in DRAWS}
     assert np.array_equal(drawn(folder), pictures["unet"])
     assert not np.array_equal(pictures["unet"], pictures["flow"])
     assert not np.array_equal(pictures["unet"], pictures["student"])
@@ -152,12 +158,66 @@ def test_a_student_runs_in_bfloat16_under_another_lora(folder: Path):
     assert torch.equal(pipe.generate(FOX, seed=1).latents, before)
 
 
+def test_the_one_that_obeys_is_the_default_with_channels_for_a_picture(folder: Path):
+    own, obeys = (
+        mz.load(name).model.network.state_dict() for name in (folder, f"{folder}#instruct")
+    )
+    assert [n for n in own if not torch.equal(own[n], obeys[n])] == [f"{LAYER}.weight"]
+    change = unpack(pack(OBEYS))[f"lora_unet_{LAYER}.diff"]
+    goal = torch.cat([own[f"{LAYER}.weight"], torch.zeros(16, 4, 3, 3)], dim=1) + change
+    torch.testing.assert_close(obeys[f"{LAYER}.weight"], goal)
+
+
+def test_it_changes_pictures_and_draws_none(folder: Path):
+    pipe = mz.load(f"{folder}#instruct")
+    assert pipe.model.family.name == "storybook-instruct"
+    other = Image.fromarray(255 - np.asarray(PICTURE))
+    first, second, near = (
+        pipe.edit(picture, FOX, seed=1, steps=2, image_cfg=scale).latents
+        for picture, scale in ((PICTURE, 1.5), (other, 1.5), (PICTURE, 2.0))
+    )
+    assert (first - second).abs().max() > 1e-3
+    assert (first - near).abs().max() > 1e-3
+    with pytest.raises(InputError, match="is a checkpoint for edits by instruction"):
+        pipe.generate(FOX)
+
+
+def test_with_nothing_learnt_it_draws_the_defaults_picture(copied: Path):
+    """The same to rounding: a convolution over more channels may sum in another order."""
+    nothing = {name: torch.zeros_like(change) for name, change in OBEYS.items()}
+    safetensors.torch.save_file(nothing, copied / storybook.LORAS["instruct"])
+    write_manifest(copied, "storybook")
+    asked = {"seed": 1, "steps": 2, "cfg": 4.0}
+    edited = mz.load(f"{copied}#instruct").edit(PICTURE, FOX, **asked).latents
+    own = mz.load(copied).generate(FOX, **asked).latents
+    torch.testing.assert_close(edited, own, atol=1e-4, rtol=1e-4)
+
+
+def test_the_picture_beside_is_of_the_scale_of_latents(folder: Path):
+    model = storybook.load(folder, "instruct")
+    model = replace(model, latent_mean=model.latent_mean + 3, latent_std=2 * model.latent_std)
+    images = torch.rand(1, 3, 32, 32) * 2 - 1
+    beside = model.family.beside.channels(model, images, None)
+    torch.testing.assert_close(beside, model.encode_images(images))
+    raw = editing.whole(model, images, None)
+    torch.testing.assert_close(raw, 2 * beside + 3, atol=1e-4, rtol=1e-4)
+
+
+def test_the_image_tower_is_read_and_missed_in_one_line(copied: Path):
+    assert storybook.read_vision(copied).params == SIZES.vision
+    (copied / storybook.VISION_FILE).unlink()
+    write_manifest(copied, "storybook")
+    with pytest.raises(InputError, match="has no image tower: give the folder of a model") as no:
+        storybook.read_vision(copied)
+    assert "\n" not in str(no.value)
+
+
 def test_a_digest_stands_for_the_files_that_are_used(copied: Path):
     def digests() -> dict[str, str]:
         return {name: storybook.load(copied, name).digest for name in storybook.VARIANTS}
 
     before = digests()
-    assert len(set(before.values())) == 4
+    assert len(set(before.values())) == 5
     flow = copied / storybook.NETWORKS["flow"]
     safetensors.torch.save_file(pack({k: 2 * w for k, w in weights(flow).items()}), flow)
     write_manifest(copied, "storybook")
@@ -173,7 +233,7 @@ def test_what_was_saved_before_there_were_two_loads_still(copied: Path):
     for name in ("guided", "patch", "cross_only"):
         del kept["unet"][name]
     (copied / storybook.SIZES_FILE).write_text(json.dumps(kept))
-    for name in ("flow", "vision", "student", "folded"):
+    for name in ("flow", "vision", "student", "folded", "instruct"):
         (copied / f"{name}.safetensors").unlink()
     write_manifest(copied, "storybook")
     assert np.array_equal(drawn(copied), before)

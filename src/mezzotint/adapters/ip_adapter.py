@@ -15,12 +15,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from mezzotint import weights
 from mezzotint.adapters.base import Injected
 from mezzotint.adapters.fit import made_for, unet_for
-from mezzotint.adapters.image_encoder import image_encoder
-from mezzotint.adapters.pictures import Picture, for_clip, opened
+from mezzotint.adapters.image_encoder import Eye, open_eye
+from mezzotint.adapters.pictures import Picture, opened
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
+from mezzotint.families import storybook
 from mezzotint.families.base import Part
 from mezzotint.families.files.filled import filled
 from mezzotint.families.keys.ip_adapter_keys import keys_in
@@ -30,6 +32,9 @@ from mezzotint.models.ip_adapter import IPAdapter, cross_attentions
 from mezzotint.nn.attention import Attention, attend
 
 ENCODER = "image_encoder"  # the folder beside an adapter's file, as they are published
+EMBEDDED = Path(weights.__path__[0])
+OWN = {"content": "ip-content.safetensors", "style": "ip-style.safetensors"}
+"""The embedded model's, by what of a picture they show."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,14 @@ class ImagePrompt:
     Attributes:
         name: what it is called in errors.
         network: the IP-Adapter; it is brought to the U-Net's device and dtype, as the encoder is.
-        encoder: the image tower that it was trained with.
+        eye: the image tower that it was trained with.
         image: the picture.
         scale: λ; 0 leaves the model as it is, 1 is as trained.
     """
 
     name: str
     network: IPAdapter
-    encoder: CLIPVision
+    eye: Eye
     image: Image.Image
     scale: float
 
@@ -67,30 +72,21 @@ class ImagePrompt:
         if not self.scale:
             return Injected(lambda: None)
         pairs = self.network.keys_values(self.tokens(next(unet.parameters())))
-        handles = [
-            handle
-            for attention, (keys, values) in zip(attentions, pairs, strict=True)
-            for handle in _decouple(attention, keys, values, self.scale, lambda b: _rows(unet, b))
-        ]
-
-        def eject() -> None:
-            for handle in handles:
-                handle.remove()
-
-        return Injected(eject)
+        return Injected(decouple(attentions, pairs, self.scale, lambda b: _rows(unet, b)))
 
     @torch.no_grad()
     def tokens(self, like: Tensor) -> Tensor:
         """Image tokens (2, n, context_width) as ``like`` is: without the picture, and of it."""
-        for network in (self.network, self.encoder):
+        tower = self.eye.tower
+        for network in (self.network, tower):
             network.to(device=like.device, dtype=like.dtype)
-        pixels = for_clip(self.image, self.encoder.params.size).to(like)
+        pixels = self.eye.pixels(self.image).to(like)
         if self.network.params.resampler is None:
-            _, seen = self.encoder(pixels)
+            _, seen = tower(pixels)
             unseen = torch.zeros_like(seen)
         else:
-            seen, _ = self.encoder(pixels, skip=1)
-            unseen, _ = self.encoder(torch.zeros_like(pixels), skip=1)
+            seen, _ = tower(pixels, skip=1)
+            unseen, _ = tower(torch.zeros_like(pixels), skip=1)
         return self.network.tokens(torch.cat([unseen, seen]))
 
 
@@ -116,11 +112,13 @@ def ip_adapter(
     """An IP-Adapter, plain or "plus", out of a file, and the picture that it shows.
 
     Args:
-        file: safetensors, or a `.bin` with its two tables.
+        file: safetensors, or a `.bin` with its two tables; "content" and "style" are the embedded
+            model's.
         image: the picture, or its file.
         scale: how much it counts; see ``ImagePrompt``.
-        encoder: the image tower, or its file or folder; the folder ``image_encoder`` beside the
-            adapter's file, if not given.
+        encoder: the image tower, or its file or folder, or a model's folder of ours; if not given,
+            the folder ``image_encoder`` beside the adapter's file, or the tower of the model whose
+            folder the file is in.
 
     Raises:
         InputError: the file is no IP-Adapter that is known here, the encoder is another than it
@@ -128,21 +126,37 @@ def ip_adapter(
     """
     if not math.isfinite(scale):
         raise InputError(f"{file}: scale {scale} is no number; 1 is as trained")
-    path = Path(file)
+    path = _own(str(file)) if str(file) in OWN else Path(file)
     network = read(path)
-    if not isinstance(encoder, CLIPVision):
-        place = Path(encoder or path.parent / ENCODER)
-        if not place.exists():
-            raise InputError(f"{path} needs an image encoder: there is none at {place}, name one")
-        encoder = image_encoder(place)
-    params, tower = network.params, encoder.params
+    eye = Eye(encoder) if isinstance(encoder, CLIPVision) else open_eye(_place(path, encoder))
+    params, tower = network.params, eye.tower.params
     width = tower.projection if params.resampler is None else tower.tower.width
     if width != params.image_width:
         raise InputError(
             f"{path} sees with an image encoder of width {params.image_width}, and the one given "
             f"has {width}: ViT-H has 1024, before its projection 1280; ViT-bigG 1280 and 1664"
         )
-    return ImagePrompt(path.name, network, encoder, opened(image), scale)
+    return ImagePrompt(path.name, network, eye, opened(image), scale)
+
+
+def _own(name: str) -> Path:
+    path = EMBEDDED / OWN[name]
+    if not path.is_file():
+        raise InputError(
+            f"the embedded model has no IP-Adapter for {name} yet: name the file of one that "
+            "mezzotint train ip-adapter made"
+        )
+    return path
+
+
+def _place(path: Path, encoder: str | Path | None) -> Path:
+    """Where the image tower of the adapter in ``path`` is."""
+    if encoder is None and (path.parent / storybook.VISION_FILE).is_file():
+        return path.parent
+    place = Path(encoder or path.parent / ENCODER)
+    if not place.exists():
+        raise InputError(f"{path} needs an image encoder: there is none at {place}, name one")
+    return place
 
 
 def read(path: Path) -> IPAdapter:
@@ -158,14 +172,41 @@ def read(path: Path) -> IPAdapter:
     return filled(lambda: IPAdapter(params), keys, tensors, source)
 
 
-def _decouple(
+def decouple(
+    attentions: Sequence[Attention],
+    pairs: Sequence[tuple[Tensor, Tensor]],
+    scale: float,
+    rows: Callable[[int], list[int] | slice],
+) -> Callable[[], None]:
+    """Let cross-attentions attend to image tokens besides (eq. 5), until what is returned is called.
+
+    Args:
+        attentions: which.
+        pairs: keys and values (r, n, width) for each.
+        scale: λ.
+        rows: for a batch of so many, which of the r rows each of it sees.
+    """
+    handles = [
+        handle
+        for attention, (keys, values) in zip(attentions, pairs, strict=True)
+        for handle in _hooked(attention, keys, values, scale, rows)
+    ]
+
+    def eject() -> None:
+        for handle in handles:
+            handle.remove()
+
+    return eject
+
+
+def _hooked(
     attention: Attention,
     keys: Tensor,
     values: Tensor,
     scale: float,
-    rows: Callable[[int], list[int]],
+    rows: Callable[[int], list[int] | slice],
 ) -> list[Any]:
-    """Let ``attention`` attend to image tokens besides; the handles of the hooks that do it.
+    """The handles of the hooks that do it.
 
     The queries are computed again, so that whatever else changes them, now or later, is in them.
     """

@@ -41,14 +41,22 @@ def for_clip(picture: Image.Image, size: int) -> Tensor:
     Bicubic (Pillow's, which averages where it shrinks), the shorter side to ``size``, normalised
     by the colours of CLIP's own pictures (Radford et al. 2021). Transparency becomes white.
     """
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (CLIP_MEAN, CLIP_STD))
+    return (_middle(picture, size) - mean) / std
+
+
+def for_storybook(picture: Image.Image, size: int) -> Tensor:
+    """The same as the storybook family's image tower was trained on it: from −1 to 1."""
+    return 2 * _middle(picture, size) - 1
+
+
+def _middle(picture: Image.Image, size: int) -> Tensor:
     picture = _on_white(picture)
     short = min(picture.size)
     width, height = (size * side // short for side in picture.size)
     left, top = (width - size) // 2, (height - size) // 2
     whole = picture.resize((width, height), Image.Resampling.BICUBIC)
-    image = _pixels(whole.crop((left, top, left + size, top + size)))
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (CLIP_MEAN, CLIP_STD))
-    return (image - mean) / std
+    return _pixels(whole.crop((left, top, left + size, top + size)))
 
 
 def _pixels(picture: Image.Image) -> Tensor:

@@ -7,7 +7,8 @@ default. The U-Net has the cosine process and v-prediction (Nichol & Dhariwal 20
 or more a group, because that is what a CPU is quick at.
 
 A folder holds more than one model to draw with, its *variants*: each of its denoisers, and the
-default with a LoRA that lets it draw in fewer steps, or without guidance.
+default with a LoRA that lets it draw in fewer steps, or without guidance. Another LoRA makes of the
+U-Net one that does to a picture what the prompt says: it has the channels for that picture as well.
 """
 
 import json
@@ -18,13 +19,15 @@ from typing import cast
 
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn.functional import pad
 
 from mezzotint.checkpoints.faults import refuse_any
 from mezzotint.checkpoints.folder import WeightsFolder, load_complete, open_folder, write_manifest
 from mezzotint.checkpoints.packed import save_packed
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.diffusion import Process
-from mezzotint.errors import choose
+from mezzotint.errors import InputError, choose
+from mezzotint.families import editing
 from mezzotint.families.base import Family, Model, first_pooled
 from mezzotint.families.keys import sd_keys
 from mezzotint.families.sizes.storybook_presets import SIZES, Denoiser, Sizes
@@ -38,10 +41,17 @@ from mezzotint.nn.init import unfilled
 from mezzotint.specs import replaced
 
 AUTOENCODER, TEXT = "autoencoder.safetensors", "text.safetensors"
+VISION_FILE = "vision.safetensors"
 TOKENIZER, SIZES_FILE = "tokenizer.json", "sizes.json"
 NETWORKS: dict[Denoiser, str] = {"unet": "unet.safetensors", "flow": "flow.safetensors"}
-LORAS = {"student": "student.safetensors", "folded": "folded.safetensors"}
+INSTRUCT = "instruct"
+LORAS = {
+    "student": "student.safetensors",
+    "folded": "folded.safetensors",
+    INSTRUCT: "instruct.safetensors",
+}
 VARIANTS = (*NETWORKS, *LORAS)
+FIRST = "conv_in.weight"  # of the U-Net
 LATENT_MEAN, LATENT_STD = "latent_mean", "latent_std"  # beside the autoencoder's own weights
 
 BEGIN = 0  # the token that begins a prompt
@@ -77,8 +87,20 @@ FLOW = replace(STORYBOOK, process=Process.flow(), prediction="flow", spacing="tr
 _LORA_DEFAULTS = {  # where a LoRA's own metadata do not say otherwise
     "student": {"steps": "4", "cfg": "1", "sampler": "ddim", "spacing": "trailing"},
     "folded": {"cfg": "1"},
+    INSTRUCT: {},
 }
 
+
+def _seen(model: Model, images: Tensor, masks: Tensor | None) -> Tensor:
+    return model.encode_images(images)
+
+
+INSTRUCTION = replace(editing.INSTRUCTION, channels=_seen)
+"""Edits by instruction, told the picture by latents of zero mean and unit variance.
+
+Published checkpoints have it as the autoencoder makes it. Ours has moments of its own: scaled by
+them, a picture beside is as large as the one that is drawn, and none, zeros, is the mean of all.
+"""
 
 VISION = SIZES.vision
 """The image tower of the family's CLIP."""
@@ -127,16 +149,20 @@ def load(path: Path, variant: str = "") -> Model:
     name = variant or sizes.default
     if variant:
         choose(f"variant of {path}", variant, dict.fromkeys(_variants(folder, sizes)))
-    kind = sizes.default if name in LORAS else cast("Denoiser", name)
+    kind = "unet" if name == INSTRUCT else sizes.default if name in LORAS else name
+    kind = cast("Denoiser", kind)
     file = NETWORKS[kind]
     autoencoder = folder.weights(AUTOENCODER)
     scale = [name for name in (LATENT_MEAN, LATENT_STD) if name not in autoencoder]
     refuse_any(str(path / AUTOENCODER), {"missing": scale})
     moments = autoencoder.pop(LATENT_MEAN), autoencoder.pop(LATENT_STD)
+    weights, unet = folder.weights(file), sizes.unet
+    if name == INSTRUCT:
+        weights[FIRST], unet = widened(weights[FIRST]), instructed(unet)
     with unfilled():
-        network = denoiser_of(sizes.unet if kind == "unet" else sizes.flow)
+        network = denoiser_of(unet if kind == "unet" else sizes.flow)
         decoder, text = Autoencoder(sizes.autoencoder), CLIPText(sizes.text)
-    load_complete(network, folder.weights(file), str(path / file))
+    load_complete(network, weights, str(path / file))
     load_complete(decoder, autoencoder, str(path / AUTOENCODER))
     load_complete(text, folder.weights(TEXT), str(path / TEXT))
     tokenizer = Tokenizer.from_str(folder.read(TOKENIZER).decode())
@@ -146,8 +172,43 @@ def load(path: Path, variant: str = "") -> Model:
     used = [file, AUTOENCODER, TEXT, TOKENIZER, SIZES_FILE]
     if name in LORAS:
         used.append(LORAS[name])
-        model = replace(model, family=_with_lora(model.family, folder, name))
+        family = obeying(model.family) if name == INSTRUCT else model.family
+        model = replace(model, family=_with_lora(family, folder, name))
     return replace(model, digest=_digest(folder, used))
+
+
+def obeying(family: Family) -> Family:
+    """The family with a U-Net that does to a picture what the prompt says."""
+    return replace(editing.instructed(family), beside=INSTRUCTION)
+
+
+def instructed(unet: UNetParams) -> UNetParams:
+    """The sizes of a U-Net with the channels of a picture besides."""
+    return replace(unet, channels_in=2 * unet.channels_in)
+
+
+def widened(weight: Tensor) -> Tensor:
+    """The kernels (c, n, h, w) of a first layer with as many channels more, (c, 2·n, h, w), zero."""
+    return pad(weight, (0, 0, 0, 0, 0, weight.shape[1]))
+
+
+def read_vision(path: Path) -> CLIPVision:
+    """The image tower in a folder that ``save`` wrote, float32 on the CPU.
+
+    Raises:
+        InputError: the folder is not one of these, it has no image tower, or a file is damaged.
+    """
+    folder = open_folder(path)
+    sizes = folder.table(SIZES_FILE).get("vision")
+    if VISION_FILE not in folder.hashes or not isinstance(sizes, dict):
+        raise InputError(
+            f"{path} has no image tower: give the folder of a model with {VISION_FILE}"
+        )
+    params = replaced(VISION, cast("dict[str, object]", sizes), str(path / SIZES_FILE))
+    with unfilled():
+        tower = CLIPVision(params)
+    load_complete(tower, folder.weights(VISION_FILE), str(path / VISION_FILE))
+    return tower.requires_grad_(False).eval()
 
 
 def together(

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from mezzotint.models.unet import UNet
 from mezzotint.nn.attention import Attention
-from mezzotint.nn.transformer import TransformerBlock
+from mezzotint.nn.init import zeroed
+from mezzotint.nn.transformer import CrossBlock, TransformerBlock
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,29 @@ def cross_attentions(unet: UNet) -> list[Attention]:
         block.attend_cross
         for half in (unet.down, unet.up, unet.mid)  # the middle comes last
         for block in half.modules()
-        if isinstance(block, TransformerBlock)
+        if isinstance(block, TransformerBlock | CrossBlock)
     ]
+
+
+def new_adapter(unet: UNet, image_width: int, tokens: int) -> IPAdapter:
+    """An adapter that is yet to be trained, and changes nothing: its values are zero.
+
+    Its keys begin as the U-Net's own for the prompt (section 3.2.2), so that queries find
+    something in them. Were the values the U-Net's own too, every picture would be changed at once.
+
+    Args:
+        unet: what it is for.
+        image_width: of the vectors that it reads.
+        tokens: image tokens that it makes of each.
+    """
+    attentions = cross_attentions(unet)
+    widths = tuple(attention.query.out_features for attention in attentions)
+    context = unet.params.context_width
+    adapter = IPAdapter(IPAdapterParams(image_width, tokens, context, widths, None))
+    for attention, key, value in zip(attentions, adapter.keys, adapter.values, strict=True):
+        key.load_state_dict(attention.key.state_dict())
+        zeroed(value)
+    return adapter
 
 
 def _linears(params: IPAdapterParams) -> nn.ModuleList:
