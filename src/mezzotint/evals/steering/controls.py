@@ -85,7 +85,7 @@ def layout_kind(judge: Judge) -> Kind:
             for seen, scene in zip(judge.see(pictures), scenes, strict=True)
         ]
 
-    return Kind("layout", asked, {"box IoU": agree}, 0.6)
+    return Kind("boxes", asked, {"box IoU": agree}, 0.6)
 
 
 def follow(

@@ -115,7 +115,7 @@ def _hole(prompt: Prompt, size: int) -> Hole:
     low = [max(0, round((edge - AROUND) * size)) for edge in box[:2]]
     high = [min(size, round((edge + AROUND) * size)) for edge in box[2:]]
     mask = Image.new("L", (size, size))
-    mask.paste(255, (*low, *high))
+    mask.paste(255, (low[0], low[1], high[0], high[1]))
     left, top, right, bottom = (edge / size for edge in (*low, *high))
     return Hole(
         prompt=prompt,

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from mezzotint.adapters.controlnet import CONTROL
+from mezzotint.adapters.controlnet import KINDS as MAPS
+from mezzotint.adapters.ip_adapter import OWN
 from mezzotint.errors import InputError, choose
 from mezzotint.evals.features import Features
 from mezzotint.evals.judge import Judge
@@ -16,20 +19,25 @@ from mezzotint.evals.steering.edits import edit_all, edit_cases
 from mezzotint.evals.steering.findings import Section
 from mezzotint.evals.steering.inpainting import Hole, holes, paint_in
 from mezzotint.evals.steering.likeness import Showing, manners, show_content, show_style, views
-from mezzotint.evals.steering.personal import Listed, Personal, personalised, settings, stacked
-from mezzotint.evals.steering.studio import Studio, Worn, control, image_prompt, low_rank, new_word
-from mezzotint.evals.steering.truth import cases, codec
-from mezzotint.models.clip import CLIPVision
+from mezzotint.evals.steering.personal import Personal, personalised, settings, stacked
+from mezzotint.evals.steering.studio import (
+    Part,
+    Studio,
+    Worn,
+    control,
+    image_prompt,
+    low_rank,
+    new_word,
+)
+from mezzotint.evals.steering.truth import Codec, cases, codec
+from mezzotint.families.storybook import INSTRUCT, LORAS
 
 FILES = {
-    "edges": "controlnet-edges.safetensors",
-    "depth": "controlnet-depth.safetensors",
-    "layout": "controlnet-layout.safetensors",
-    "instruct": "instruct.safetensors",
-    "content": "ip-adapter-content.safetensors",
-    "style": "ip-adapter-style.safetensors",
+    **dict.fromkeys(MAPS, CONTROL),
+    "instruct": LORAS[INSTRUCT],
+    **OWN,
 }
-"""What a model's folder has beside the model, by the control that it is."""
+"""The file of a model's folder that each of its controls is in."""
 
 
 @dataclass(frozen=True)
@@ -56,28 +64,32 @@ class Tools:
     Attributes:
         judge: says what pictures show.
         features: what pictures are compared in.
-        vision: the image tower that IP-Adapters see with; None for the one beside their file.
         eye: sees depth; None leaves depth unmeasured.
     """
 
     judge: Judge
     features: Features
-    vision: CLIPVision | None
     eye: DepthEye | None
 
 
-def found(folder: Path, named: dict[str, Path]) -> dict[str, Path]:
-    """The files of a folder's controls, and those that are named instead of them.
+def found(folder: Path, named: dict[str, str]) -> dict[str, Part]:
+    """The controls in a model's folder, and those that are named instead of them.
 
     Raises:
         InputError: a control is unknown, or a file that is named is not there.
     """
-    for name, file in named.items():
-        choose("control", name, FILES)
-        if not file.exists():
-            raise InputError(f"{name}: there is no {file}")
-    there = {name: folder / file for name, file in FILES.items() if (folder / file).exists()}
-    return there | named
+    parts: dict[str, Part] = {}
+    for kind, file in FILES.items():
+        path = folder / file
+        name = f"{folder}#{kind}" if file in (CONTROL, LORAS[INSTRUCT]) else str(path)
+        parts |= {kind: Part(name, path)} if path.exists() else {}
+    for kind, name in named.items():
+        choose("control", kind, FILES)
+        path = Path(name.rpartition("#")[0] or name)
+        if not path.exists():
+            raise InputError(f"{kind}: there is no {path}")
+        parts[kind] = Part(name, path)
+    return parts
 
 
 @dataclass(frozen=True)
@@ -86,16 +98,16 @@ class Measurement:
 
     Attributes:
         studio: draws with the model.
-        instructed: edits by instruction, with the same model or another.
+        instructed: edits by instruction; None if there is no such model.
         tools: what it is measured with.
-        files: of its controls, as ``found`` tells.
+        parts: its controls, as ``found`` tells.
         counts: how many pictures.
     """
 
     studio: Studio
-    instructed: Studio
+    instructed: Studio | None
     tools: Tools
-    files: dict[str, Path]
+    parts: dict[str, Part]
     counts: Counts
 
     def controls(self) -> Iterator[Section]:
@@ -104,25 +116,22 @@ class Measurement:
         through = codec(studio.pipe.model)
         yield self._mapped("edges", lambda: edge_kind(size))
         yield self._mapped("depth", self._by_depth)
-        yield self._mapped("layout", lambda: layout_kind(judge))
+        yield self._mapped("boxes", lambda: layout_kind(judge))
         yield _tried(
             "inpainting",
             lambda: paint_in(self._paint, judge, holes(counts.holes, size), through),
         )
-        yield self._there(
-            "instruct",
-            lambda _: edit_all(self._edit, judge, edit_cases(counts.edits), through, size),
-        )
+        yield self._instructed(through)
         yield self._there(
             "content",
-            lambda file: show_content(
-                self._shown(file), self.tools.features, views(counts.prompts), through, size
+            lambda part: show_content(
+                self._shown(part), self.tools.features, views(counts.prompts), through, size
             ),
         )
         yield self._there(
             "style",
-            lambda file: show_style(
-                self._shown(file), judge, manners(counts.prompts), through, size
+            lambda part: show_style(
+                self._shown(part), judge, manners(counts.prompts), through, size
             ),
         )
 
@@ -159,16 +168,10 @@ class Measurement:
             ),
         )
 
-    def all(self, listed: Listed) -> Iterator[Section]:
-        """Every control, every adapter of a list and every stack of two."""
-        yield from self.controls()
-        yield from map(self.personal, listed.adapters)
-        yield from map(self.stack, listed.stacked)
-
     def _mapped(self, name: str, kind: Callable[[], Kind]) -> Section:
-        def measure(file: Path) -> Section:
+        def measure(part: Part) -> Section:
             def draw(case: Prompt, condition: Image.Image | None) -> Image.Image:
-                worn = [control(file, condition)] if condition else []
+                worn = [control(part, condition)] if condition else []
                 return self.studio.draw(case.text, case.seed, *worn)
 
             asked, through = cases(self.counts.prompts), codec(self.studio.pipe.model)
@@ -184,23 +187,35 @@ class Measurement:
     def _paint(self, hole: Hole) -> Image.Image:
         return self.studio.edit(hole.before, hole.prompt.text, hole.prompt.seed, mask=hole.mask)
 
-    def _edit(self, picture: Image.Image, words: str, seed: int) -> Image.Image:
-        made_for_it = self.instructed.pipe.model.family.beside is not None
-        how = {} if made_for_it else {"instruct": True}
-        return self.instructed.edit(picture, words, seed, **how)
+    def _instructed(self, through: Codec) -> Section:
+        studio = self.instructed
+        if studio is None:
+            return Section("instruct", _missing("instruct"))
 
-    def _shown(self, file: Path) -> Showing:
+        def edit(picture: Image.Image, words: str, seed: int) -> Image.Image:
+            return studio.edit(picture, words, seed, instruct=True)
+
+        asked = edit_cases(self.counts.edits)
+        return _tried(
+            "instruct", lambda: edit_all(edit, self.tools.judge, asked, through, studio.size)
+        )
+
+    def _shown(self, part: Part) -> Showing:
         def draw(prompt: str, seed: int, picture: Image.Image | None) -> Image.Image:
-            worn = [image_prompt(file, picture, self.tools.vision)] if picture else []
+            worn = [image_prompt(part, picture)] if picture else []
             return self.studio.draw(prompt, seed, *worn)
 
         return draw
 
-    def _there(self, name: str, measure: Callable[[Path], Section]) -> Section:
-        file = self.files.get(name)
-        if file is None:
-            return Section(name, f"not there: the model's folder has no {FILES[name]}")
-        return _tried(name, lambda: measure(file))
+    def _there(self, name: str, measure: Callable[[Part], Section]) -> Section:
+        part = self.parts.get(name)
+        if part is None:
+            return Section(name, _missing(name))
+        return _tried(name, lambda: measure(part))
+
+
+def _missing(name: str) -> str:
+    return f"not there: the model's folder has no {FILES[name]}"
 
 
 def _worn(adapter: Personal) -> Worn:

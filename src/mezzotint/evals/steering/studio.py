@@ -23,7 +23,6 @@ from mezzotint.adapters.lora import lora
 from mezzotint.adapters.pictures import opened
 from mezzotint.errors import InputError
 from mezzotint.files import made, write_whole
-from mezzotint.models.clip import CLIPVision
 from mezzotint.pipeline.metadata import png
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import Options, complete
@@ -33,35 +32,51 @@ Tick = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
+class Part:
+    """A control, by its name.
+
+    Attributes:
+        name: what `mz.controlnet` and others take: a file, or ``FOLDER#KIND`` or ``FILE#KIND``.
+        file: which of the files is its.
+    """
+
+    name: str
+    file: Path
+
+    @property
+    def kind(self) -> str:
+        """Which of those that its file has it is; "" if that has one only."""
+        return self.name.rpartition("#")[2] if "#" in self.name else ""
+
+
+@dataclass(frozen=True)
 class Worn:
     """An adapter to draw with, read when it is needed.
 
     Attributes:
         adapter: reads it.
-        told: all that it does depends on: a file's contents, a picture's, a scale.
+        told: all that what it does depends on: a file's contents, a picture's.
     """
 
     adapter: Callable[[], Adapter]
-    told: tuple[str | float, ...]
+    told: tuple[str, ...]
 
 
-def control(file: Path, picture: Image.Image, scale: float = 1.0) -> Worn:
+def control(part: Part, picture: Image.Image) -> Worn:
     """A ControlNet and the map that it follows."""
-    told = ("controlnet", contents(file), looks(picture), scale)
-    return Worn(lambda: controlnet(file, picture, scale), told)
+    told = ("controlnet", part.kind, contents(part.file), looks(picture))
+    return Worn(lambda: controlnet(part.name, picture), told)
 
 
-def image_prompt(
-    file: Path, picture: Image.Image, encoder: CLIPVision | None, scale: float = 1.0
-) -> Worn:
-    """An IP-Adapter and the picture that it shows; the encoder beside its file if none is given."""
-    told = ("ip-adapter", contents(file), looks(picture), scale)
-    return Worn(lambda: ip_adapter(file, picture, scale, encoder), told)
+def image_prompt(part: Part, picture: Image.Image) -> Worn:
+    """An IP-Adapter and the picture that it shows."""
+    told = ("ip-adapter", contents(part.file), looks(picture))
+    return Worn(lambda: ip_adapter(part.file, picture), told)
 
 
-def low_rank(file: Path, scale: float = 1.0) -> Worn:
+def low_rank(file: Path) -> Worn:
     """A LoRA."""
-    return Worn(lambda: lora(file, scale), ("lora", contents(file), scale))
+    return Worn(lambda: lora(file), ("lora", contents(file)))
 
 
 def new_word(file: Path, word: str) -> Worn:
