@@ -95,7 +95,7 @@ def shaken(changes: LowRank) -> LowRank:
 @torch.no_grad()
 def test_a_new_lora_changes_nothing_and_off_is_as_before(model):
     before = outputs(model)
-    changes = LowRank(model.network, 3)
+    changes = LowRank({"network": model.network}, 3)
     assert torch.equal(outputs(model), before)
     shaken(changes)
     changed = outputs(model)
@@ -109,9 +109,9 @@ def test_a_new_lora_changes_nothing_and_off_is_as_before(model):
 
 def test_every_layer_learns_and_nothing_else(either):
     model = either
-    changes = shaken(LowRank(model.network, 3))
+    changes = shaken(LowRank({"network": model.network}, 3))
     layers = [m for m in model.network.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
-    assert len(changes.changes) == len(layers)
+    assert len(changes.changes["network"]) == len(layers)
     outputs(model).square().sum().backward()
     assert all(factor.grad.abs().max() > 0 for factor in changes.parameters())
     assert all(weight.grad is None for weight in model.network.parameters())
@@ -120,14 +120,14 @@ def test_every_layer_learns_and_nothing_else(either):
 @pytest.mark.parametrize("maps", [{}, {"network": (sd_keys.UNET,)}])
 @pytest.mark.parametrize("fused", [False, True])
 def test_the_file_makes_the_same_network(model, tiny_model, tmp_path, maps, fused):
-    changes = shaken(LowRank(model.network, 3))
+    changes = shaken(LowRank({"network": model.network}, 3))
     named = replace(tiny_model, maps=maps)
     changes.save(tmp_path / "few.safetensors", named.parts, {"steps": "2"})
     file = lora(tmp_path / "few.safetensors", fused=fused)
     assert file.metadata == {"steps": "2"}
     injected = file.inject(named.parts)
     report = injected.report
-    assert (len(report.matched), report.unmatched) == (len(changes.changes), ())
+    assert (len(report.matched), report.unmatched) == (len(changes.changes["network"]), ())
     torch.testing.assert_close(outputs(tiny_model), outputs(model), atol=2e-3, rtol=2e-3)
     injected.eject()
     assert not torch.allclose(outputs(tiny_model), outputs(model), atol=2e-2, rtol=2e-3)

@@ -132,7 +132,8 @@ class LoKr:
 class DoRA:
     """W + ΔW = m ⊙ (W + V) / ‖W + V‖ (Liu et al. 2024, arXiv 2402.09353, eq. 5).
 
-    A scale then goes from W (0) to this (1) in a straight line, as in A1111 and ComfyUI.
+    A scale then goes from W (0) to this (1) in a straight line, as in A1111 and ComfyUI. Where it is
+    trained, the norm counts as a constant (section 4.3).
 
     Attributes:
         direction: gives V.
@@ -150,9 +151,7 @@ class DoRA:
     def delta(self, weight: Tensor) -> Tensor:
         """ΔW of ``weight``."""
         merged = weight + self.direction.delta(weight)
-        dims = [i for i in range(weight.ndim) if i != (0 if self.by_rows else 1)]
-        norm = torch.linalg.vector_norm(merged, dim=dims, keepdim=True)
-        norm = norm.clamp(min=torch.finfo(norm.dtype).tiny)
+        norm = norms(merged.detach(), 0 if self.by_rows else 1)
         return self.magnitude.to(weight).reshape(norm.shape) / norm * merged - weight
 
     def fits(self, shape: Shape) -> bool:
@@ -197,6 +196,13 @@ class Rows:
     def fits(self, shape: Shape) -> bool:
         """As ``Delta`` says."""
         return len(self.index) == shape[0] and self.whole.fits((self.total, *shape[1:]))
+
+
+def norms(weight: Tensor, kept: int) -> Tensor:
+    """‖W‖ of each slice along the dimension ``kept``, above 0; the others are of size 1."""
+    dims = [i for i in range(weight.ndim) if i != kept]
+    norm = torch.linalg.vector_norm(weight, dim=dims, keepdim=True)
+    return norm.clamp(min=torch.finfo(norm.dtype).tiny)
 
 
 def rows(delta: Delta, index: Tensor, total: int) -> Delta:

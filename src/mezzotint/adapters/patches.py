@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from mezzotint.adapters.deltas import Delta, LoRA
+from mezzotint.adapters.deltas import Delta, DoRA, LoRA
 
 
 @dataclass
@@ -141,7 +141,7 @@ def go_live(layer: nn.Module, kind: str, change: Change) -> Placed:
 
 
 def _term(layer: nn.Module, kind: str, change: Change) -> _Term:
-    """s·ΔW·x as a function of x; but for LoRA's, ΔW is computed here, once."""
+    """s·ΔW·x as a function of x; but for LoRA's and what is trained, ΔW is computed here, once."""
     delta = change.delta
     cored = isinstance(layer, nn.Conv2d)
     if kind == "weight" and isinstance(delta, LoRA) and (cored or delta.mid is None):
@@ -149,6 +149,8 @@ def _term(layer: nn.Module, kind: str, change: Change) -> _Term:
     weight = layer.get_parameter("weight")
     tensor: Tensor | None = getattr(layer, kind)
     before = weight.new_zeros(len(weight)) if tensor is None else original(tensor)
+    if kind == "weight" and isinstance(delta, DoRA) and delta.magnitude.requires_grad:
+        return lambda layer, x: change.scale * _apply(layer, delta.delta(_widened(before)).to(x), x)
     with torch.no_grad():
         full = delta.delta(_widened(before)).to(before.dtype)
     if kind == "weight":

@@ -69,7 +69,7 @@ class FoldingTask:
     ) -> None:
         self.recipe, self.seed = recipe, seed
         self.train, self.held_out, self.model = train, held_out, model
-        self.network = LowRank(model.network, recipe.rank)
+        self.network = LowRank({"network": model.network}, recipe.rank)
 
     def batch(self, draw: Draw) -> Batch:
         """``latents`` (b, c, h, w) float16 as the encoder gave them, and ``tokens`` (b, n)."""

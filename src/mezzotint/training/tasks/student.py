@@ -56,7 +56,7 @@ class StudentTask:
         self.recipe, self.seed = recipe, seed
         self.train, self.held_out, self.model = train, held_out, model
         self.stops = stops_of(model, recipe.walk)
-        self.network = LowRank(model.network, recipe.rank)
+        self.network = LowRank({"network": model.network}, recipe.rank)
 
     def batch(self, draw: Draw) -> Batch:
         """``start`` and ``end`` (b, c, h, w), the ``segment`` (b,) between them, ``tokens``."""
