@@ -207,7 +207,7 @@ def test_the_image_tower_is_read_and_missed_in_one_line(copied: Path):
     assert storybook.read_vision(copied).params == SIZES.vision
     (copied / storybook.VISION_FILE).unlink()
     write_manifest(copied, "storybook")
-    with pytest.raises(InputError, match="has no image tower: give the folder of a model") as no:
+    with pytest.raises(InputError, match="has no image tower: give a model") as no:
         storybook.read_vision(copied)
     assert "\n" not in str(no.value)
 

@@ -178,7 +178,7 @@ def decouple(
     scale: float,
     rows: Callable[[int], list[int] | slice],
 ) -> Callable[[], None]:
-    """Let cross-attentions attend to image tokens besides (eq. 5), until what is returned is called.
+    """Let cross-attentions attend to image tokens besides (eq. 5); what is returned ends it.
 
     Args:
         attentions: which.

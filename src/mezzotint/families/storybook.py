@@ -188,7 +188,7 @@ def instructed(unet: UNetParams) -> UNetParams:
 
 
 def widened(weight: Tensor) -> Tensor:
-    """The kernels (c, n, h, w) of a first layer with as many channels more, (c, 2·n, h, w), zero."""
+    """The kernels (c, n, h, w) of a first layer for as many channels more, zero: (c, 2·n, h, w)."""
     return pad(weight, (0, 0, 0, 0, 0, weight.shape[1]))
 
 
