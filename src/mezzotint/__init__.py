@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mezzotint.adapters.ip_adapter import ip_adapter
     from mezzotint.adapters.lora import lora
     from mezzotint.errors import InputError
+    from mezzotint.pipeline.editing.masks import box, word
     from mezzotint.pipeline.load import load
     from mezzotint.pipeline.pipeline import Output, Pipeline, Step
 
@@ -18,11 +19,13 @@ __all__ = [
     "Output",
     "Pipeline",
     "Step",
+    "box",
     "controlnet",
     "embedding",
     "ip_adapter",
     "load",
     "lora",
+    "word",
 ]
 
 # torch's threads spin while they wait for each other; on cores that are busy with something else
@@ -34,11 +37,13 @@ _HOMES = {
     "Output": "mezzotint.pipeline.pipeline",
     "Pipeline": "mezzotint.pipeline.pipeline",
     "Step": "mezzotint.pipeline.pipeline",
+    "box": "mezzotint.pipeline.editing.masks",
     "controlnet": "mezzotint.adapters.controlnet",
     "embedding": "mezzotint.adapters.embedding",
     "ip_adapter": "mezzotint.adapters.ip_adapter",
     "load": "mezzotint.pipeline.load",
     "lora": "mezzotint.adapters.lora",
+    "word": "mezzotint.pipeline.editing.masks",
 }
 
 

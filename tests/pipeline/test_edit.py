@@ -161,14 +161,6 @@ def test_what_is_asked_of_an_instruction_is_heard(obeys: Pipeline, change):
         assert not torch.equal(latents(obeys, cfg=1.0), latents(obeys, **alone))
 
 
-def test_the_result_has_the_picture_s_size_or_what_is_asked(paints: Pipeline):
-    odd, mask = PICTURE.resize((47, 34)), MASK.resize((47, 34))
-    with pytest.warns(UserWarning, match="47x34, the result will be 44x32: .* multiples of 4"):
-        assert paints.edit(odd, FOX, mask=mask, steps=1).images[0].size == (44, 32)
-    out = paints.edit(odd, FOX, mask=mask, steps=1, width=20, height=28)
-    assert out.images[0].size == (20, 28)
-
-
 def test_files_are_read(paints: Pipeline, tmp_path):
     PICTURE.save(tmp_path / "a.png")
     MASK.convert("RGB").save(tmp_path / "m.png")
@@ -185,9 +177,7 @@ def test_metadata_do_not_claim_that_the_recipe_is_all(obeys: Pipeline, tiny: Pip
     assert read_parameters(plain).misses == ()
 
 
-def test_other_models_say_what_can_edit(tiny: Pipeline, paints: Pipeline):
-    with pytest.raises(InputError, match="tiny is tiny, which draws from a prompt alone"):
-        tiny.edit(PICTURE, FOX)
+def test_checkpoints_for_editing_draw_nothing_from_a_prompt_alone(paints: Pipeline):
     with pytest.raises(InputError, match=r"checkpoint for inpainting.*pipe\.edit"):
         paints.generate(FOX)
 
@@ -200,11 +190,11 @@ def test_other_models_say_what_can_edit(tiny: Pipeline, paints: Pipeline):
         ("paints", {"mask": Image.new("L", (48, 32), 127)}, "the mask is black all over"),
         ("paints", {"mask": "none.png"}, "cannot read picture none.png"),
         ("paints", {"mask": MASK, "image_cfg": 1.5}, "image_cfg 1.5: not for inpainting"),
-        ("paints", {"mask": MASK, "strength": 0}, "strength 0"),
         ("paints", {"mask": MASK, "strength": float("nan")}, "strength nan"),
         ("paints", {"mask": MASK, "strength": 0.2, "steps": 4}, "strength 0.2 of 4 steps"),
         ("paints", {"mask": MASK, "width": 1_000_000}, "width 1000000"),
-        ("obeys", {"mask": MASK}, "takes none"),
+        ("obeys", {"source": "a fox"}, "source: not with edits by instruction"),
+        ("paints", {"mask": MASK, "instruct": True}, "load storybook-instruct"),
         ("obeys", {"image_cfg": -1}, "image_cfg -1"),
         ("obeys", {"steps": 0}, "steps 0"),
     ],

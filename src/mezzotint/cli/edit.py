@@ -6,15 +6,18 @@ from typing import Annotated
 from typer import Argument, Option
 
 from mezzotint.cli import options
+from mezzotint.cli.change import expand_of, mask_of
 from mezzotint.cli.drawing import draw, named
 from mezzotint.cli.output import check_picture, numbered, size_of
 from mezzotint.errors import InputError
+
+INSTRUCTED = "storybook-instruct"  # the embedded model that takes instructions
 
 
 def edit(
     image: Annotated[Path, Argument(metavar="IN", help="The picture to change.")],
     prompt: Annotated[
-        str, Argument(help="What the result shows; for InstructPix2Pix, what to do to the picture.")
+        str, Argument(help="What the result shows; with --instruct, what to do to the picture.")
     ],
     out: options.Out = Path("mezzotint.png"),
     overwrite: Annotated[
@@ -22,24 +25,26 @@ def edit(
     ] = False,
     model: Annotated[
         str | None,
-        Option(help="A checkpoint made for editing: inpainting, InstructPix2Pix or FLUX.1 Fill."),
+        Option(
+            help="As for generate: any can edit, and those made for inpainting, instructions or "
+            "filling in do it better.",
+            show_default="the embedded storybook",
+        ),
     ] = None,
     part: options.Part = None,
     lora: options.LoRA = None,
     prompts: options.Prompts = None,
-    mask: Annotated[
-        Path | None, Option(help="A picture of IN's size, white where to paint anew.")
-    ] = None,
-    strength: Annotated[
-        float, Option(help="Share of the steps taken; less than 1 begins with the picture.")
-    ] = 1.0,
+    mask: options.Mask = None,
+    strength: options.Strength = None,
+    expand: options.Expand = None,
+    instruct: options.Instruct = False,
+    source: options.Source = None,
+    keep: options.Keep = 0.8,
+    passes: options.Passes = 1,
     negative: options.Negative = "",
     steps: options.Steps = None,
     cfg: options.Cfg = None,
-    image_cfg: Annotated[
-        float | None,
-        Option(help="How much InstructPix2Pix keeps to the picture.", show_default="1.5"),
-    ] = None,
+    image_cfg: options.ImageCfg = None,
     guidance: options.Guidance = None,
     seed: options.Seed = None,
     size: Annotated[
@@ -56,24 +61,33 @@ def edit(
     """Change the picture IN as PROMPT says."""
     width, height = size_of(size) if size is not None else (None, None)
     paths = numbered(out, count)
+    given = [Path(each).resolve() for each in (image, mask) if each]
     for path in paths:
         check_picture(path)
-        if not overwrite and path.resolve() in [each.resolve() for each in (image, mask) if each]:
+        if not overwrite and path.resolve() in given:
             raise InputError(f"{path} would be written over: name another -o, or say --overwrite")
     texts = named(prompts or [])
+    margins = None if expand is None else expand_of(expand)
 
     import mezzotint as mz
-    from mezzotint.adapters.pictures import opened
+    from mezzotint.pipeline.editing.pictures import read
 
-    picture = opened(image)
-    painted = None if mask is None else opened(mask)
+    picture = read(image)
+    region = None if mask is None else mask_of(mask)
+    if instruct and model is None:
+        model = INSTRUCTED
     pipe = mz.load(model, *(part or []), dtype=dtype)
     stream = pipe.stream_edit(
         picture,
         prompt,
-        mask=painted,
+        mask=region,
         strength=strength,
+        expand=margins,
+        instruct=instruct,
         image_cfg=image_cfg,
+        passes=passes,
+        source=source,
+        keep=keep,
         negative=negative,
         steps=steps,
         cfg=cfg,

@@ -56,3 +56,45 @@ Noise = Annotated[
     str, Option(help="Whose noise the seed stands for: mezzotint, diffusers, a1111, comfyui.")
 ]
 DType = Annotated[str, Option(help="What networks compute in: fp32, bf16 or fp16.")]
+
+Mask = Annotated[
+    str | None,
+    Option(
+        metavar="MASK",
+        help="Where to paint anew; the rest stays, bit for bit. A picture of IN's size, white "
+        "there; box:0.1,0.2,0.5,0.9, its left, top, right and bottom, or in pixels; or word:fox, "
+        "where IN shows a word of --source or PROMPT.",
+    ),
+]
+Strength = Annotated[
+    float | None,
+    Option(
+        help="0 gives IN back, 1 begins with noise alone.",
+        show_default="0.6; 1 with --mask, --expand, --source",
+    ),
+]
+Expand = Annotated[
+    str | None,
+    Option(
+        metavar="N|SIDE=N,…",
+        help="Paint more around IN: 0.5 at every side, or left=128,right=128; shares of the side "
+        "up to 1, pixels above.",
+    ),
+]
+Instruct = Annotated[
+    bool, Option("--instruct", help="PROMPT says what to do to IN, as InstructPix2Pix takes it.")
+]
+Source = Annotated[
+    str | None,
+    Option(
+        help="What IN shows: its attention is kept, and only what PROMPT says otherwise changes."
+    ),
+]
+Keep = Annotated[float, Option(help="Share of the steps that --source keeps attention for.")]
+Passes = Annotated[
+    int, Option(help="Go over each stretch of the steps so often; it joins what is painted better.")
+]
+ImageCfg = Annotated[
+    float | None,
+    Option(help="How much InstructPix2Pix keeps to the picture.", show_default="1.5"),
+]

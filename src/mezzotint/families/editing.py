@@ -58,6 +58,11 @@ def instructed(family: Family) -> Family:
     return replace(family, name=f"{family.name}-instruct", beside=INSTRUCTION)
 
 
+def instructs(family: Family) -> bool:
+    """Whether the family takes a prompt as what to do to a picture."""
+    return family.beside is not None and not family.beside.masked
+
+
 UNETS: Mapping[int, Callable[[Family], Family]] = {9: inpainting, 8: instructed}
 """By the channels of a U-Net's input."""
 

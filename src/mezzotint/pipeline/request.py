@@ -1,7 +1,7 @@
 """What is asked of a pipeline, checked before any work begins."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -10,6 +10,7 @@ from mezzotint.diffusion.noise import check
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError, choose
 from mezzotint.families.base import Family, text_name
+from mezzotint.pipeline.editing.masks import Mask
 from mezzotint.pipeline.prompts import DIALECTS
 
 MAX_SEED = 2**64 - 1
@@ -55,6 +56,36 @@ class Options(TypedDict, total=False):
     noise: str
     clip_skip: int | None
     prompts: Mapping[str, str]
+
+
+class EditOptions(Options, total=False):
+    """What can be said about how a picture is changed, beside `Options` of the result.
+
+    Attributes:
+        mask: where it is painted anew: a picture of its size, white there, or its file; `mz.box`;
+            or `mz.word`. All else comes back bit for bit. Grey is a strength of its own.
+        strength: 0…1, share of the steps that are taken. 0 gives the picture back, 1 begins with
+            noise alone. By default 0.6, and 1 with a mask, with ``expand``, with ``source`` and
+            with models that see the picture.
+        expand: how much it grows at the left, top, right and bottom, or one number for each side:
+            shares of its width or height up to 1, and pixels above that.
+        instruct: see that the model takes ``prompt`` as what to do, and refuse others.
+        image_cfg: how much InstructPix2Pix keeps to the picture, 0 to 100; 1.5 by default.
+        passes: how often each stretch of the steps is gone over, 1 to 20; more harmonise what is
+            painted with what is around it, and take as many times longer.
+        source: what the picture shows now. It is then brought back to noise and drawn again with
+            its attention (DDIM inversion and prompt-to-prompt), where the two prompts differ.
+        keep: share of the steps for which that attention is kept, 0…1.
+    """
+
+    mask: Mask | None
+    strength: float | None
+    expand: float | Sequence[float] | None
+    instruct: bool
+    image_cfg: float | None
+    passes: int
+    source: str | None
+    keep: float
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,14 @@ from mezzotint.pipeline.metadata.names import (
     UNLESS_WHOLE,
     named,
 )
-from mezzotint.pipeline.metadata.recipe import STRENGTH, Recipe, Written, recipe_of, taken_apart
+from mezzotint.pipeline.metadata.recipe import (
+    EDITED,
+    STRENGTH,
+    Recipe,
+    Written,
+    recipe_of,
+    taken_apart,
+)
 from mezzotint.pipeline.request import MAX_SEED
 
 MAX_MISSES = 20
@@ -184,9 +191,12 @@ def _needs(written: Written) -> tuple[str, ...]:
 
 def _begun(written: Written) -> list[str]:
     """That it began with a picture, if it did: no text holds that."""
-    strength = written.fields.get(STRENGTH)
-    told = f"the picture that it began with (denoising strength {strength})"
-    return [] if strength is None else [told]
+    if STRENGTH not in written.fields:
+        return []
+    own = written.fields.get("Version", "").startswith("mezzotint ")
+    told = [name for name in (EDITED if own else (STRENGTH,)) if name in written.fields]
+    said = ", ".join(f"{name[0].lower()}{name[1:]} {written.fields[name]}" for name in told)
+    return [f"the picture that it began with ({said})"]
 
 
 def _told(written: Written) -> list[str]:

@@ -16,7 +16,7 @@ from mezzotint.pipeline.metadata.texts import carried
 CHUNK = "parameters"
 
 
-def attach(recipe: Recipe, image: Image.Image, also: Mapping[str, float] | None = None) -> None:
+def attach(recipe: Recipe, image: Image.Image, also: Mapping[str, object] | None = None) -> None:
     """Put a recipe into the `info` of a picture, and into every PNG that it is saved as.
 
     Args:

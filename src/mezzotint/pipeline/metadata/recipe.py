@@ -19,6 +19,8 @@ from mezzotint.errors import InputError
 from mezzotint.pipeline.metadata.names import SAMPLER_LABELS, SPACING_LABELS, named
 
 STRENGTH, IMAGE_CFG = "Denoising strength", "Image CFG scale"  # of an edit, A1111's names
+MASK, EXPAND, PASSES, SOURCE, KEEP = "Mask", "Expand", "Passes", "Source prompt", "Keep"
+EDITED = (STRENGTH, IMAGE_CFG, MASK, EXPAND, PASSES, SOURCE, KEEP)
 _NEGATIVE = "Negative prompt:"
 _GUIDANCE = "Distilled CFG Scale"  # Forge's name
 _CLIP_SKIP = "Clip skip"
@@ -69,7 +71,7 @@ class Written:
     fields: dict[str, str]
 
 
-def render(recipe: Recipe, also: Mapping[str, float] | None = None) -> str:
+def render(recipe: Recipe, also: Mapping[str, object] | None = None) -> str:
     """Write a recipe as the text of the `parameters` chunk.
 
     Args:

@@ -1,0 +1,1 @@
+"""Pictures that are changed: how far, where, and to what size."""

@@ -1,0 +1,64 @@
+"""Where a picture is painted anew: a picture, a box, or where it shows a word."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from mezzotint.adapters.pictures import Picture
+from mezzotint.errors import InputError
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of a picture: shares of its sides if all four are at most 1, else pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def sides(self) -> tuple[float, float, float, float]:
+        """All four."""
+        return self.left, self.top, self.right, self.bottom
+
+    def __str__(self) -> str:
+        return "box:" + ",".join(f"{side:g}" for side in self.sides)
+
+
+@dataclass(frozen=True)
+class Word:
+    """Where a picture shows a word of its prompt, as the network's attention finds it."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"word:{self.text}"
+
+
+Mask: TypeAlias = Picture | Box | Word
+
+
+def box(left: float, top: float, right: float, bottom: float) -> Box:
+    """A mask: the box between these lines, from the picture's left and top.
+
+    Args:
+        left, top, right, bottom: shares of the picture's sides, 0…1; pixels if one is above 1.
+
+    Raises:
+        InputError: it is empty, or begins outside of the picture.
+    """
+    made = Box(left, top, right, bottom)
+    if not (0 <= left < right < float("inf") and 0 <= top < bottom < float("inf")):
+        raise InputError(f"{made}: give left < right and top < bottom, such as box:0.1,0.2,0.5,0.9")
+    return made
+
+
+def word(text: str) -> Word:
+    """A mask: where the picture shows a word of ``source`` or else of the prompt.
+
+    Raises:
+        InputError: there is no word.
+    """
+    if not text.strip():
+        raise InputError("word: is empty, give one of the prompt, such as word:fox")
+    return Word(text.strip())

@@ -1,0 +1,54 @@
+"""Another prompt for a real picture: back to noise, and drawn again with its attention kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mezzotint.diffusion import denoiser
+from mezzotint.diffusion.samplers import Step
+from mezzotint.errors import InputError
+from mezzotint.families.base import Canvas, Model
+from mezzotint.pipeline.drawing import At, Ground, Plan
+from mezzotint.pipeline.inversion import inverted, kept
+from mezzotint.pipeline.prompts import DIALECTS
+from mezzotint.pipeline.words import read
+
+SAMPLER = "ddim"  # which inversion runs backwards
+
+
+@dataclass(frozen=True)
+class Reworded:
+    """Steps from the noise that a picture is made of to what another prompt makes of it.
+
+    Attributes:
+        model: whose network.
+        source: what the picture shows now.
+        keep: share of the steps for which its attention is kept.
+    """
+
+    model: Model
+    source: str
+    keep: float
+
+    def __call__(self, plan: Plan, ground: Ground, at: At) -> Iterator[Step]:
+        """The steps of the request's prompt; see ``Subject.steps``."""
+        model, request, grid = self.model, plan.request, plan.grid
+        if ground.latents is None:
+            raise TypeError("there is no picture to be drawn again")
+        canvas = Canvas(request.height, request.width)
+        dialect = DIALECTS[request.dialect]
+        source, target = read(model, [self.source, request.prompt], canvas, dialect)
+        family, network = model.family, model.network_for(source.told, request.guidance)
+        denoise = denoiser(network, family.process, family.prediction)
+        *_, last = inverted(denoise, ground.latents, grid, family.process)
+        yield from kept(model, last.x, source, target, grid, request.cfg, self.keep, at)
+
+
+def sampler(name: str | None) -> str:
+    """The sampler, if nobody wants another.
+
+    Raises:
+        InputError: somebody does.
+    """
+    if name not in (None, SAMPLER):
+        raise InputError(f"sampler {name!r}: source is drawn again with {SAMPLER}, leave it out")
+    return SAMPLER
