@@ -67,7 +67,10 @@ def test_a_toml_names_folders_from_its_own_place_on(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[[folder]]\npath = 'x'\ncaptoin = 'y'", "unknown field 'captoin': did you mean 'caption'"),
+        (
+            "[[folder]]\npath = 'x'\ncaptoin = 'y'",
+            "unknown field 'captoin': did you mean 'caption'",
+        ),
         ("[[folder]]\npath = 'x'\nclass_ = true", "unknown field 'class_': did you mean 'class'"),
         ("[[folder]]\npath = 'x'\nrepeats = '3'", "repeats must be of type int, not '3'"),
         ("[[folder]]\npath = 'x'\nrepeats = 0", "repeats 0: give a whole number from 1"),
@@ -125,8 +128,7 @@ def test_broken_and_huge_pictures_are_skipped_counted_and_named(tmp_path, monkey
     album, said = read(tmp_path)
     assert [shot.file.name for shot in album.shots] == ["whole.png"]
     assert said == [
-        f"{tmp_path}: skipped 4 of 5 pictures, broken or too large: "
-        "bomb.png, folder.png, gone.png…"
+        f"{tmp_path}: skipped 4 of 5 pictures, broken or too large: bomb.png, folder.png, gone.png…"
     ]
 
 
@@ -202,7 +204,7 @@ def test_pictures_without_a_companion_of_their_shape_are_skipped_and_named(tmp_p
 
 def test_pairs_need_their_folders_and_a_kind_that_is_known(tmp_path):
     draw(tmp_path / "a.png")
-    with pytest.raises(InputError, match="no folder .*conditions"):
+    with pytest.raises(InputError, match=r"no folder .*conditions"):
         read_album(tmp_path, silent, "conditions")
     with pytest.raises(InputError, match="unknown kind of pairs 'condition': did you mean"):
         read_album(tmp_path, silent, "condition")

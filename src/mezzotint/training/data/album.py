@@ -213,6 +213,7 @@ def _size(file: Path) -> tuple[int, int] | None:
         with Image.open(file) as header:
             # asking a PNG without EXIF for it would decode it, and a TIFF is turned already
             turned = "exif" in header.info and header.getexif().get(ExifTags.Base.Orientation)
-            return header.size[::-1] if turned in SIDEWAYS else header.size
+            width, height = header.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+    return (height, width) if turned in SIDEWAYS else (width, height)
