@@ -175,7 +175,7 @@ def grey_scenes(small_shards, monkeypatch):
     """Scenes without the world: shard k is grey of tone k; gives what was drawn."""
     drawn: list[int] = []
 
-    def draw(folder, scenes, shard):
+    def draw(folder, scenes, also, shard):
         drawn.append(shard)
         first, last = shard * 8, min((shard + 1) * 8, scenes.count)
         rows = np.full((last - first, 16, 16, 3), 40 * shard, np.uint8)
@@ -232,7 +232,7 @@ def test_encoding_scenes_goes_on_where_it_stopped(tmp_path, grey_scenes):
 def test_scenes_are_drawn_once_and_go_on_where_they_stopped(tmp_path, small_shards, monkeypatch):
     drawn: list[int] = []
 
-    def draw(folder, scenes, shard):
+    def draw(folder, scenes, also, shard):
         if len(drawn) == 2 and shard == 2:
             raise KeyboardInterrupt
         drawn.append(shard)

@@ -11,6 +11,7 @@ from mezzotint.families.storybook import denoiser_of, together
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIP, CLIPText, CLIPTextParams
 from mezzotint.training.assemble import read_autoencoder, read_text, read_tokenizer
+from mezzotint.training.controlled import build_controlnet
 from mezzotint.training.data import depths
 from mezzotint.training.data.judged import FIRST_SEED, HELD_OUT_SEED, Judged, judged_scenes
 from mezzotint.training.data.latents import LatentSet
@@ -18,16 +19,20 @@ from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
 from mezzotint.training.distilled import build_folding, build_student
 from mezzotint.training.journal import note_progress
+from mezzotint.training.personalised import build_inversion, build_lora
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.sources import open_latents, open_pictures
 from mezzotint.training.task import Task
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe, AutoencoderTask
 from mezzotint.training.tasks.clip import CLIPRecipe, CLIPTask
+from mezzotint.training.tasks.controlnet import ControlNetRecipe
 from mezzotint.training.tasks.denoiser import Captioned, DenoiserRecipe, DenoiserTask
 from mezzotint.training.tasks.depth import DepthRecipe, DepthTask
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe, JudgeTask
+from mezzotint.training.tasks.personal import LoRARecipe
+from mezzotint.training.tasks.personal_word import InversionRecipe
 from mezzotint.training.tasks.student import StudentRecipe
 from mezzotint.training.tokenizer import run_tokenizer
 
@@ -60,6 +65,8 @@ def _task(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
             return AutoencoderTask(task, recipe.seed, recipe.steps, sets, group.device)
         case CLIPRecipe() as task:
             return _clip(recipe, task, source, folder, group)
+        case ControlNetRecipe() as task:
+            return build_controlnet(recipe, task, home, source, group)
         case DenoiserRecipe() as task:
             return _denoiser(recipe, task, source, folder, group)
         case FoldingRecipe() as task:
@@ -68,6 +75,10 @@ def _task(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
             return build_student(recipe, task, home, source, group)
         case JudgeRecipe() as task:
             return _judge(recipe, task, source, home / "data", group)
+        case LoRARecipe() as task:
+            return build_lora(recipe, task, source, home / "data", group)
+        case InversionRecipe() as task:
+            return build_inversion(recipe, task, source, home / "data", group)
         case DepthRecipe() as task:
             return _depth(recipe, task, source, home / "data", group)
 

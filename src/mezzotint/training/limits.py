@@ -11,16 +11,19 @@ from mezzotint.training.data.judge_scene import FEWEST
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
+from mezzotint.training.tasks.controlnet import ControlNetRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.depth import DepthRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe
+from mezzotint.training.tasks.personal import LoRARecipe
+from mezzotint.training.tasks.personal_word import InversionRecipe
 from mezzotint.training.tasks.student import StudentRecipe
 
 ONE_OR_MORE = {
     *("steps", "batch", "log_every", "validate_every", "grid_every", "save_every"),
     *("pictures.size", "pictures.scenes", "pictures.wordings", "pictures.held_out", "task.crop"),
-    *("task.paths", "task.held_out_paths", "task.rank", "task.walk.steps", "task.walk.stops"),
+    *("task.paths", "task.held_out_paths", "task.rank", "task.vectors", "task.walk.steps", "task.walk.stops"),
 }
 SHARES = {
     *("decay_share", "ema", "task.whole_share", "task.equivariance_share"),
@@ -55,6 +58,9 @@ def check(recipe: Recipe) -> None:
         case CLIPRecipe(vision=vision):
             if size != vision.size:
                 raise InputError(f"{what}: pictures.size {size}: task.vision takes {vision.size}")
+        case ControlNetRecipe(kinds=kinds):
+            if not kinds or len(set(kinds)) < len(kinds):
+                raise InputError(f"{what}: task.kinds {list(kinds)}: give one or more, each once")
         case DenoiserRecipe(network=network, prompts=prompts):
             _check_multiple(f"{what}: pictures.size", size, family_of(network).multiple)
             _check_prompts(what, prompts)
@@ -74,6 +80,28 @@ def check(recipe: Recipe) -> None:
             if recipe.compile:
                 raise InputError(f"{what}: compile: a LoRA is trained as it stands; give false")
             _check_prompts(what, prompts)
+        case LoRARecipe() as task:
+            _check_kept_whole(what, recipe, task.prompts)
+            if not task.alpha:
+                raise InputError(f"{what}: task.alpha 0 changes nothing: give the rank, or less")
+            if task.class_prompt and not task.prior_weight:
+                raise InputError(f"{what}: task.class_prompt has no task.prior_weight: give 1")
+            if task.prior_weight and not task.class_pictures:
+                raise InputError(f"{what}: task.class_pictures 0: give as many as 64")
+        case InversionRecipe() as task:
+            _check_kept_whole(what, recipe, task.prompts)
+            for template in task.templates or ("",):
+                if "{}" not in template:
+                    raise InputError(
+                        f"{what}: task.templates {template!r} has no place for the word: give "
+                        "such as 'a picture of {}'"
+                    )
+
+
+def _check_kept_whole(what: str, recipe: Recipe, prompts: tuple[str, ...]) -> None:
+    if recipe.compile:
+        raise InputError(f"{what}: compile: a model is trained as it stands; give false")
+    _check_prompts(what, prompts)
 
 
 def _check_prompts(what: str, prompts: tuple[str, ...]) -> None:

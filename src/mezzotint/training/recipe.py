@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from mezzotint.training.schedule import Decay
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
+from mezzotint.training.tasks.controlnet import ControlNetRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.depth import DepthRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe
+from mezzotint.training.tasks.personal import LoRARecipe
+from mezzotint.training.tasks.personal_word import InversionRecipe
 from mezzotint.training.tasks.student import StudentRecipe
 
 
@@ -60,10 +63,13 @@ class Recipe:
     task: (
         AutoencoderRecipe
         | CLIPRecipe
+        | ControlNetRecipe
         | DenoiserRecipe
         | DepthRecipe
         | FoldingRecipe
+        | InversionRecipe
         | JudgeRecipe
+        | LoRARecipe
         | StudentRecipe
     )
     pictures: PicturesRecipe

@@ -28,7 +28,7 @@ def open_pictures(recipe: PicturesRecipe, folder: Path | None, home: Path) -> Se
     """
     if folder is not None:
         return _folder(recipe, folder, home)
-    train, others = _scenes(recipe)
+    train, others = scene_sets(recipe)
     return Sets(
         scene_pictures(home, train, note_progress), scene_pictures(home, others, note_progress)
     )
@@ -42,7 +42,7 @@ def open_captions(recipe: PicturesRecipe, folder: Path | None, home: Path) -> Se
     """
     if folder is not None:
         return _folder(recipe, folder, home)
-    train, others = _scenes(recipe)
+    train, others = scene_sets(recipe)
     return Sets(scene_captions(home, train), scene_captions(home, others))
 
 
@@ -61,7 +61,7 @@ def open_latents(
     if folder is None:
         train, others = (
             scene_latents(home, scenes, autoencoder, group, note_progress)
-            for scenes in _scenes(recipe)
+            for scenes in scene_sets(recipe)
         )
         return train, others
     sets = group.leader_first(lambda: _folder(recipe, folder, home))
@@ -72,10 +72,11 @@ def open_latents(
     return train, others
 
 
-def _folder(recipe: PicturesRecipe, folder: Path, home: Path) -> Sets:
-    return Sets(*folder_pictures(home, folder, recipe.size, recipe.held_out, note))
-
-
-def _scenes(recipe: PicturesRecipe) -> tuple[SceneSet, SceneSet]:
+def scene_sets(recipe: PicturesRecipe) -> tuple[SceneSet, SceneSet]:
+    """The scenes of the world to train on, and those held out."""
     scenes = SceneSet(recipe.size, recipe.scenes, recipe.single, recipe.wordings, first_seed=0)
     return scenes, held_out(scenes, recipe.held_out)
+
+
+def _folder(recipe: PicturesRecipe, folder: Path, home: Path) -> Sets:
+    return Sets(*folder_pictures(home, folder, recipe.size, recipe.held_out, note))

@@ -28,7 +28,7 @@ from mezzotint.training.data.pictures import (
     pictures_of,
     shards,
 )
-from mezzotint.training.data.scenes import SceneSet, drawn
+from mezzotint.training.data.scenes import Also, SceneSet, drawn
 from mezzotint.training.images import to_tensor
 from mezzotint.training.process_group import Group
 
@@ -70,7 +70,7 @@ def picture_latents(
     mine = group.missing(files)
     for done, shard in enumerate(mine, 1):
         rows = pictures_of(pictures.folder, shard)
-        write_array(files[shard], _encode(rows, autoencoder, group.device))
+        write_array(files[shard], encode(rows, autoencoder, group.device))
         if group.leads:
             progress("pictures encoded", count * done // len(mine), count)
     group.wait()
@@ -83,6 +83,8 @@ def scene_latents(
     autoencoder: Autoencoder,
     group: Group,
     progress: Callable[[str, int, int], None],
+    also: Also | None = None,
+    name: str = "latents",
 ) -> tuple[PictureSet, LatentSet]:
     """Captions and latents of scenes whose pictures are drawn, encoded and let go, by shards.
 
@@ -94,17 +96,19 @@ def scene_latents(
         autoencoder: its encoder makes the latents.
         group: the processes that share the work.
         progress: called with what is being done, and how much of how much is done.
+        also: keeps something else of each shard.
+        name: what the set is called after its scenes, by what is kept of them.
 
     Raises:
         InputError: the world's art is missing, or the folder is not writable.
     """
-    folder = made(parent / f"{scenes.folder_name}-latents")
+    folder = made(parent / f"{scenes.folder_name}-{name}")
     files = _files(folder, scenes.count, autoencoder)
     mine = group.missing(files)
     workers = max(1, (os.cpu_count() or 1) // group.size)
-    for done, shard in enumerate(drawn(folder, scenes, mine, workers), 1):
+    for done, shard in enumerate(drawn(folder, scenes, mine, workers, also), 1):
         rows = pictures_of(folder, shard)
-        write_array(files[shard], _encode(rows, autoencoder, group.device))
+        write_array(files[shard], encode(rows, autoencoder, group.device))
         drop_pictures(folder, shard)
         if group.leads:
             progress("scenes drawn and encoded", scenes.count * done // len(mine), scenes.count)
@@ -128,7 +132,8 @@ def weights_digest(autoencoder: Autoencoder) -> str:
 
 
 @torch.no_grad()
-def _encode(pictures: Pictures, autoencoder: Autoencoder, device: torch.device) -> Latents:
+def encode(pictures: Pictures, autoencoder: Autoencoder, device: torch.device) -> Latents:
+    """The means of the posterior (n, c, h, w) of pictures of one size."""
     parts: list[Latents] = []
     for first in range(0, len(pictures), BATCH):
         images = to_tensor(torch.from_numpy(pictures[first : first + BATCH].copy()).to(device))

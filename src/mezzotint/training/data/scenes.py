@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import blake2b
@@ -13,6 +13,7 @@ import numpy as np
 from mezzotint.files import made
 from mezzotint.training.data.pictures import (
     SHARD,
+    Pictures,
     PictureSet,
     finish,
     missing_shards,
@@ -26,6 +27,10 @@ from mezzotint.world import VERSION, Scene, caption, render, sample_scene
 DENSITIES = ("dense", "short", "bare", "tags")
 DENSITY_SHARES = (0.4, 0.3, 0.2, 0.1)
 HELD_OUT_SEEDS = 1_000_000_000  # scene seeds from here on are never trained on
+
+Also = Callable[[Path, int, Sequence[Scene], Pictures], None]
+"""What is kept of a shard beside its pictures: (folder, shard, its scenes, its pictures) → None; a
+function that another process can find by its name."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,9 @@ def scene_captions(parent: Path, scenes: SceneSet) -> PictureSet:
     return finish(folder, asdict(scenes))
 
 
-def drawn(folder: Path, scenes: SceneSet, todo: list[int], workers: int) -> Generator[int]:
+def drawn(
+    folder: Path, scenes: SceneSet, todo: list[int], workers: int, also: Also | None = None
+) -> Generator[int]:
     """Draw shards into ``folder`` and yield the number of each as soon as it is there.
 
     Args:
@@ -103,6 +110,7 @@ def drawn(folder: Path, scenes: SceneSet, todo: list[int], workers: int) -> Gene
         scenes: which scenes.
         todo: the shards to draw.
         workers: processes; no more than two shards for each are drawn ahead of who takes them.
+        also: called with each shard before it counts as drawn.
 
     Raises:
         InputError: the world's art is missing.
@@ -110,7 +118,7 @@ def drawn(folder: Path, scenes: SceneSet, todo: list[int], workers: int) -> Gene
     if not todo:
         return
     _fetch_art()
-    yield from by_processes(partial(_draw_shard, folder, scenes), todo, workers)
+    yield from by_processes(partial(_draw_shard, folder, scenes, also), todo, workers)
 
 
 def _fetch_art() -> None:
@@ -118,9 +126,11 @@ def _fetch_art() -> None:
     render(sample_scene(0), 32)
 
 
-def _draw_shard(folder: Path, scenes: SceneSet, shard: int) -> None:
+def _draw_shard(folder: Path, scenes: SceneSet, also: Also | None, shard: int) -> None:
     drawings = [_scene(scenes, index) for index in _of(scenes, shard)]
     pictures = np.stack([render(scene, scenes.size) for scene, *_ in drawings])
+    if also is not None:
+        also(folder, shard, [scene for scene, *_ in drawings], pictures)
     write_shard(folder, shard, pictures, [_captions(*drawing) for drawing in drawings])
 
 
