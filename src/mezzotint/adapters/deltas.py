@@ -132,8 +132,8 @@ class LoKr:
 class DoRA:
     """W + ΔW = m ⊙ (W + V) / ‖W + V‖ (Liu et al. 2024, arXiv 2402.09353, eq. 5).
 
-    A scale then goes from W (0) to this (1) in a straight line, as in A1111 and ComfyUI. Where it is
-    trained, the norm counts as a constant (section 4.3).
+    A scale then goes from W (0) to this (1) in a straight line, as in A1111 and ComfyUI. Where it
+    is trained, the norm counts as a constant (section 4.3).
 
     Attributes:
         direction: gives V.

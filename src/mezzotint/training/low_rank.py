@@ -31,8 +31,8 @@ class LowRank(nn.Module):
         modules: by the names of their parts; they are frozen here.
         rank: rows of A; a layer with fewer rows or columns gets as many as it has.
         alpha: α, the change being α/r·B·A; ``rank`` if not given.
-        targets: which layers, "attention", "linear", "all", or patterns such as "up.*.query"; several
-            with commas between. See ``targeted``.
+        targets: which layers, "attention", "linear", "all", or patterns such as "up.*.query", with
+            commas between several. See ``targeted``.
         decomposed: whether the norm of each row is learnt apart (DoRA, Liu et al. 2402.09353).
 
     Raises:
@@ -110,8 +110,8 @@ class LowRank(nn.Module):
 def targeted(modules: Mapping[str, nn.Module], targets: str) -> dict[str, list[str]]:
     """The names of the layers that ``targets`` names, by part.
 
-    "attention" are queries, keys, values and what comes out of attention; "linear" all linear layers
-    but those that read the time or a vector; "all" these and convolutions too.
+    "attention" are queries, keys, values and what comes out of attention; "linear" all linear
+    layers but those that read the time or a vector; "all" these and convolutions too.
 
     Raises:
         InputError: something in it is the name of no layer.
