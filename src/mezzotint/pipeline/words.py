@@ -1,10 +1,48 @@
 """Where a picture shows a word of its prompt."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from mezzotint.adapters.attention import watched
+from mezzotint.adapters.ip_adapter import negative_rows
+from mezzotint.diffusion import denoiser
+from mezzotint.diffusion.noise import seeded
+from mezzotint.errors import InputError, unknown
 from mezzotint.families.base import Canvas, Conditioning, Model
+from mezzotint.families.text import Encoded, TextEncoder
+from mezzotint.pipeline.attaching import known_words
+from mezzotint.pipeline.chunking import Segment
+from mezzotint.pipeline.conditioning import cut, encode_windows, segmented
+from mezzotint.pipeline.prompts import DIALECTS, Chunk, Dialect, Span, parse
+from mezzotint.pipeline.request import MAX_STEPS
+
+NOISES = (0.4, 0.5, 0.6, 0.7)  # shares of noise, σ/(α + σ), with which a picture is looked at
+EDGE = 0.15  # half the height of the step at a mask's edge
+DIALECT = DIALECTS["mezzotint"]
+
+Place = tuple[int, int]
+"""From which character to which."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One of the tokens that a network attends to.
+
+    Attributes:
+        encoder: which of the text encoders made it; the first, where several did.
+        id: in that one's vocabulary.
+        place: where it stands in the text; None for what a window is framed with.
+    """
+
+    encoder: int
+    id: int
+    place: Place | None
 
 
 @dataclass(frozen=True)
@@ -14,30 +52,236 @@ class Reading:
     Attributes:
         told: what the network is told.
         text: the prompt without its syntax.
-        spans: for each token of the context, from where to where it stands in ``text``; None for
-            what a window is framed with.
+        rows: of ``told.context``.
     """
 
     told: Conditioning
     text: str
-    spans: tuple[tuple[int, int] | None, ...]
+    rows: tuple[Row, ...]
+
+    def finds(self, word: str) -> list[Place]:
+        """Where a word stands in the text, or several that follow one another."""
+        words = r"\s+".join(re.escape(each) for each in word.split())
+        found = re.finditer(rf"(?<!\w){words}(?!\w)", self.text, re.IGNORECASE) if words else ()
+        return [match.span() for match in found]
+
+    def of(self, word: str) -> list[int]:
+        """The rows of what ``finds`` does.
+
+        Raises:
+            InputError: it is not in the text, or in no part of it that is read.
+        """
+        found = self.finds(word)
+        if not found:
+            raise unknown("word of the prompt", word, re.findall(r"\w+", self.text))
+        rows = [i for i, row in enumerate(self.rows) if any(_meet(row.place, at) for at in found)]
+        if not rows:
+            raise InputError(
+                f"word {word!r} is where the prompt is too long to be read: shorten it"
+            )
+        return rows
 
 
-def read(model: Model, prompt: str, canvas: Canvas) -> list[Reading]:
-    """The wordings of a prompt, one each for its parts and for each that takes turns in a part."""
-    raise NotImplementedError
+def _meet(one: Place | None, other: Place) -> bool:
+    return one is not None and max(one[0], other[0]) < min(one[1], other[1])
 
 
-def word_mask(model: Model, latents: Tensor, prompt: str, word: str) -> Tensor:
-    """Where a picture shows ``word`` of its ``prompt``, (1, 1, H, W) in [0, 1], soft-edged.
+def read(
+    model: Model, prompts: Sequence[str], canvas: Canvas, dialect: Dialect = DIALECT
+) -> list[Reading]:
+    """Prompts, encoded in equal length.
+
+    Of a prompt with several wordings, the first is read.
 
     Args:
-        model: whose network looks.
-        latents: of the picture, clean, (1, c, h, w); H and W are its sides in pixels.
-        prompt: what the picture shows, in the "mezzotint" dialect.
-        word: a word of it, or several that follow one another.
+        model: whose text encoders.
+        prompts: what they read.
+        canvas: of the picture.
+        dialect: of the prompts.
 
     Raises:
-        InputError: the word is not in the prompt, or in no part of it that is read.
+        InputError: a prompt is not understood.
     """
-    raise NotImplementedError
+    wordings = [_wordings(model, prompt, dialect)[0] for prompt in prompts]
+    most = max(_windows(model, chunks, dialect) for chunks in wordings)
+    return [_read(model, chunks, canvas, dialect, most) for chunks in wordings]
+
+
+def _wordings(model: Model, prompt: str, dialect: Dialect) -> list[tuple[Chunk, ...]]:
+    """All that a prompt says, in its parts and in turns."""
+    parsed = parse(prompt, MAX_STEPS, dialect, known_words(model))
+    return [held.chunks for part in parsed.parts for held in part.schedule]
+
+
+def _windows(model: Model, chunks: Sequence[Chunk], dialect: Dialect) -> int:
+    segments = [segmented(encoder, chunks) for encoder in model.encoders]
+    return max(len(windows) for windows in cut(model, segments, dialect))
+
+
+def _read(
+    model: Model, chunks: Sequence[Chunk], canvas: Canvas, dialect: Dialect, least: int = 1
+) -> Reading:
+    segments = [segmented(encoder, chunks) for encoder in model.encoders]
+    windows = cut(model, segments, dialect, least)
+    encoded = encode_windows(model, windows, dialect)
+    spans = [span for chunk in chunks for span in chunk]
+    tokens: list[Row] = []
+    for k, encoder in enumerate(model.encoders):
+        flat = [segment for chunk in segments[k] for segment in chunk]
+        # the windows hold the segments' own tokens, and others only to frame them
+        places = dict(_places(encoder, spans, flat))
+        framed = [token for window in windows[k] for token in window]
+        tokens += [Row(k, token.id, places.get(id(token))) for token in framed]
+    text = " ".join(_bare(span) for span in spans)
+    rows = tuple(tokens[i] for i in _order(model, encoded, canvas))
+    return Reading(model.family.join(encoded, canvas), text, rows)
+
+
+def _bare(span: Span) -> str:
+    return span.text.strip()
+
+
+def _places(
+    encoder: TextEncoder, spans: Sequence[Span], segments: Sequence[Segment]
+) -> Iterator[tuple[int, Place]]:
+    """The ``id`` of each token, and its place in the spans' texts with a space between them."""
+    start = 0
+    for span, segment in zip(spans, segments, strict=True):
+        text = _bare(span)
+        if segment and segment[0].vector:
+            offsets = [(0, len(text))] * len(segment)
+        else:
+            offsets = encoder.tokenizer.encode(text, add_special_tokens=False).offsets
+        for token, (first, end) in zip(segment, offsets, strict=True):
+            yield id(token), (start + first, start + end)
+        start += len(text) + 1
+
+
+def _order(model: Model, encoded: Sequence[Encoded], canvas: Canvas) -> list[int]:
+    """Which of all the encoders' tokens each row of the context is.
+
+    The family's ``join`` is given numbers in place of encodings.
+    """
+    ends = list(accumulate(each.context.shape[1] for each in encoded))
+    numbered = [
+        replace(each, context=_numbers(end, each.context))
+        for end, each in zip(ends, encoded, strict=True)
+    ]
+    context = model.family.join(numbered, canvas).context
+    return [int(number) for number in context[0, :, 0]]
+
+
+def _numbers(end: int, context: Tensor) -> Tensor:
+    """Shaped like ``context`` (1, n, d), the numbers up to ``end`` for its tokens."""
+    numbers = torch.arange(end - context.shape[1], end, dtype=torch.float64)
+    return numbers[None, :, None].expand(context.shape)
+
+
+@torch.no_grad()
+def word_mask(
+    model: Model, latents: Tensor, prompt: str, word: str, dialect: Dialect = DIALECT
+) -> Tensor:
+    """Where a picture shows ``word`` of its ``prompt``, (1, 1, H, W) in [0, 1], soft at its edge.
+
+    The geometric mean of two answers at some levels of noise. The attention to the word (DAAM, Tang
+    et al. 2210.04885) knows which thing is meant, as coarsely as the network attends; the contrast
+    of what is predicted with the word and without it (DiffEdit, Couairon et al. 2210.11427, 3.2)
+    knows where it ends. What is above Otsu's threshold is the word.
+
+    Args:
+        model: whose network looks, four times at two rows.
+        latents: of the picture, clean, (1, c, h, w); H and W are its sides in pixels.
+        prompt: what the picture shows.
+        word: a word of it, or several that follow one another.
+        dialect: of the prompt.
+
+    Raises:
+        InputError: the word is not in the prompt, or in no part of it that is read; the network
+            does not attend to a prompt.
+    """
+    sides = latents.shape[2:]
+    height, width = (side * model.factor for side in sides)
+    reading, without = _with_and_without(model, prompt, word, Canvas(height, width), dialect)
+    told = replace(reading.told + without.told, beside=_beside(model, latents))
+    denoise = denoiser(model.network_for(told), model.family.process, model.family.prediction)
+    contrast, draw = torch.zeros_like(latents[:, :1]), seeded([0])
+    negative_rows(model.network, (False, True))
+    with watched(model.network) as watch:
+        for noise in NOISES:
+            x, t = _noised(model, latents, draw(latents), noise)
+            one, other = denoise(x.expand(2, -1, -1, -1), t)
+            contrast += (one - other).abs().mean(0)
+    attention = watch.take()[:, reading.of(word)].mean(1, keepdim=True)
+    shown = (_resized(attention, sides) * _blurred(contrast)).sqrt()
+    return _resized(_soft(shown / shown.max()), (height, width)).clamp(0, 1)
+
+
+def _with_and_without(
+    model: Model, prompt: str, word: str, canvas: Canvas, dialect: Dialect
+) -> tuple[Reading, Reading]:
+    """The first wording of the prompt that says the word, and the same without it."""
+    wordings = _wordings(model, prompt, dialect)
+    readings = [_read(model, chunks, canvas, dialect) for chunks in wordings]
+    k = next((k for k, reading in enumerate(readings) if reading.finds(word)), 0)
+    readings[k].of(word)  # raises where there is none
+    left = _cut_out(wordings[k], readings[k].finds(word))
+    least = _windows(model, wordings[k], dialect)
+    return readings[k], _read(model, left, canvas, dialect, least)
+
+
+def _cut_out(chunks: Sequence[Chunk], places: Sequence[Place]) -> list[Chunk]:
+    """What is said without the characters at ``places``."""
+    start = 0
+
+    def rest(span: Span) -> Span:
+        nonlocal start
+        text = _bare(span)
+        at = enumerate(text, start)
+        left = "".join(c for i, c in at if not any(_meet((i, i + 1), gone) for gone in places))
+        start += len(text) + 1
+        return replace(span, text=left, embedding=span.embedding and left == text)
+
+    return [tuple(rest(span) for span in chunk) for chunk in chunks]
+
+
+def _beside(model: Model, latents: Tensor) -> Tensor | None:
+    """What a network made for editing is told: the picture, nothing of it to be painted anew."""
+    takes = model.family.beside
+    if takes is None:
+        return None
+    image = model.decode_latents(latents)
+    joined = takes.channels(model, image, torch.zeros_like(image[:, :1]) if takes.masked else None)
+    return joined.expand(2, -1, -1, -1)
+
+
+def _noised(model: Model, latents: Tensor, eps: Tensor, noise: float) -> tuple[Tensor, Tensor]:
+    """x_t with this share of noise, and t."""
+    process = model.family.process
+    t = process.time_of(torch.tensor(noise / (1 - noise), dtype=torch.float64))
+    return process.diffuse(latents, eps, t).to(latents), t
+
+
+def _resized(maps: Tensor, sides: tuple[int, int]) -> Tensor:
+    return F.interpolate(maps, sides, mode="bilinear", align_corners=False)
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """The mean over a sixteenth of the picture's sides each way."""
+    reach = max(1, min(x.shape[2:]) // 16)
+    return F.avg_pool2d(x, 2 * reach + 1, 1, reach, count_include_pad=False)
+
+
+def _soft(x: Tensor) -> Tensor:
+    """0 below Otsu's threshold of x in [0, 1], and 1 above it, with a smooth step in between.
+
+    The threshold parts the values in two where the variance between the parts is largest (Otsu
+    1979).
+    """
+    values = x.flatten().sort().values
+    below = torch.arange(1, len(values), device=x.device)
+    above, sums = len(values) - below, values.cumsum(0)
+    apart = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
+    at = int((below * above * apart.square()).argmax())
+    threshold = (values[at] + values[at + 1]) / 2
+    step = ((x - threshold + EDGE) / (2 * EDGE)).clamp(0, 1)
+    return step.square() * (3 - 2 * step)
