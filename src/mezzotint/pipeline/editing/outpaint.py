@@ -92,15 +92,15 @@ def windows(size: Size, added: Place, window: Size, feather: int) -> list[Window
     own = torch.zeros(1, 1, height, width)
     own[:, :, top : height - bottom, left : width - right] = 1
     new = 1 - own
-    places = list(_lattice(size, window))
+    unknown = {place: int(_part(new, place).sum()) for place in _lattice(size, window)}
     found: list[Window] = []
-    while new.any():
-        unknown = {place: float(_part(new, place).sum()) for place in places}
-        places = [place for place in places if unknown[place]]
-        place = min(places, key=unknown.__getitem__)
+    while left_over := {place: count for place, count in unknown.items() if count}:
+        place = min(left_over, key=left_over.__getitem__)
         part = _part(new, place).clone()
         found.append(Window(place, part, weights(_part(own, place), part, feather)))
         _part(new, place).zero_()
+        near = [other for other in left_over if _meet(other, place)]
+        unknown = left_over | {other: int(_part(new, other).sum()) for other in near}
     return found
 
 
@@ -121,3 +121,8 @@ def _starts(side: int, window: int) -> list[int]:
 def _part(whole: Tensor, place: Place) -> Tensor:
     left, top, right, bottom = place
     return whole[:, :, top:bottom, left:right]
+
+
+def _meet(one: Place, other: Place) -> bool:
+    across = max(one[0], other[0]) < min(one[2], other[2])
+    return across and max(one[1], other[1]) < min(one[3], other[3])
