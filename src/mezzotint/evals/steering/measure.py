@@ -139,20 +139,22 @@ class Measurement:
         """What was made one's own by one adapter; of a style there is nothing but its stacking."""
         if not adapter.character:
             return Section(adapter.name, f"a style, {adapter.style}: measured where it is stacked")
-        own = _worn(adapter)
-        return _tried(
-            adapter.name,
-            lambda: personalised(
+        studio, tools, counts = self.studio, self.tools, self.counts
+
+        def measure() -> Section:
+            own = _worn(adapter)
+            return personalised(
                 adapter,
-                lambda prompt, seed: self.studio.draw(prompt, seed, own),
-                self.studio.draw,
-                self.tools.features,
-                self.tools.judge,
-                settings(self.counts.settings),
-                cases(self.counts.prompts),
-                self.studio.size,
-            ),
-        )
+                lambda prompt, seed: studio.draw(prompt, seed, own),
+                studio.draw,
+                tools.features,
+                tools.judge,
+                settings(counts.settings),
+                cases(counts.prompts),
+                studio.size,
+            )
+
+        return _tried(adapter.name, measure)
 
     def stack(self, pair: tuple[Personal, Personal]) -> Section:
         """What is left of two adapters' effects where both are in use."""
