@@ -9,7 +9,13 @@ from mezzotint.adapters import maps
 from mezzotint.evals.asking import fulfilled
 from mezzotint.evals.judge import Judge
 from mezzotint.evals.skills import Prompt
-from mezzotint.evals.steering.depth import DepthEye, coarse, pearson, spearman
+from mezzotint.evals.steering.depth import (
+    DepthEye,
+    coarse,
+    pearson,
+    pearson_beside_mean,
+    spearman,
+)
 from mezzotint.evals.steering.edges import agreement, edges_in, on
 from mezzotint.evals.steering.estimate import gap, mean, share
 from mezzotint.evals.steering.findings import Finding, Section, rows
@@ -69,7 +75,11 @@ def depth_kind(eye: DepthEye) -> Kind:
             eye.see(pictures), coarse([depth(scene, SEEN) for scene in scenes])
         )
 
-    agrees = {"depth correlation": agree(pearson), "rank correlation": agree(spearman)}
+    agrees = {
+        "depth correlation": agree(pearson),
+        "rank correlation": agree(spearman),
+        "correlation beside the mean map": agree(pearson_beside_mean),
+    }
     return Kind("depth", asked, agrees, 0.85)
 
 

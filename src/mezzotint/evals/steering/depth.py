@@ -80,3 +80,13 @@ def pearson(seen: Tensor, asked: Tensor) -> list[float]:
 def spearman(seen: Tensor, asked: Tensor) -> list[float]:
     """The same of ranks: whether what is to be nearer is nearer."""
     return correlation(ranks(seen), ranks(asked)).tolist()
+
+
+def pearson_beside_mean(seen: Tensor, asked: Tensor) -> list[float]:
+    """The correlation of what is left of maps (n, h, w) without the mean of those asked for.
+
+    The ground is near at the bottom of nearly every picture, so any two correlate; in what is left
+    they don't.
+    """
+    common = asked.mean(0)
+    return correlation(seen - common, asked - common).tolist()
