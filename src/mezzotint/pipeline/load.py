@@ -51,7 +51,7 @@ def load(
     number = choose("dtype", dtype or "fp32", DTYPES)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     name = str(source or storybook.STORYBOOK.name)
-    first, variant = _named(name)
+    first, variant = named(name)
     files = [first, *(_part(str(part)) for part in parts)]
     model = _placed(_model(files, variant), place, number)
     if file := storybook.LORAS.get(variant):
@@ -59,7 +59,7 @@ def load(
     return Pipeline(model, name)
 
 
-def _named(name: str) -> tuple[Path, str]:
+def named(name: str) -> tuple[Path, str]:
     """Where a model is, and which of those in a folder it is; the default if that is empty.
 
     The variant is part of the name, so that one string says what to load wherever a model is named:

@@ -6,9 +6,11 @@ from pathlib import Path
 import safetensors.torch
 from tokenizers import Tokenizer
 
+from mezzotint.checkpoints.folder import open_folder, write_manifest
 from mezzotint.errors import InputError
 from mezzotint.families import storybook
 from mezzotint.families.storybook import SIZES, denoiser_of, kind_of
+from mezzotint.files import whole_folder, write_whole
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText, CLIPVision
 from mezzotint.models.dit import DiT
@@ -80,6 +82,26 @@ def pack(
         vision=None if clip is None else read_network(clip, "vision", CLIPVision, SIZES.vision),
         loras={name: _read_file(file) for name, file in (loras or {}).items()},
     )
+
+
+def pack_beside(base: Path, files: Sequence[Path], folder: Path) -> None:
+    """Write the model in a folder of ours again, with files of what was trained for it.
+
+    Args:
+        base: the folder of the model.
+        files: such as ``instruct.safetensors``, each under its own name.
+        folder: is made, or replaced.
+
+    Raises:
+        InputError: a file cannot be read, or ``folder`` is not writable.
+    """
+    kept = open_folder(base)
+    with whole_folder(folder) as new:
+        for name in kept.hashes:
+            write_whole(new / name, kept.read(name))
+        for file in files:
+            write_whole(new / file.name, _read_file(file))
+        write_manifest(new, kept.family)
 
 
 def _refuse_unlike(run: Path, recipe: DenoiserRecipe, other: Path, its: DenoiserRecipe) -> None:

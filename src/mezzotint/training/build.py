@@ -22,6 +22,7 @@ from mezzotint.training.journal import note_progress
 from mezzotint.training.personalised import build_inversion, build_lora
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
+from mezzotint.training.sighted import build_instruct, build_ip_adapter
 from mezzotint.training.sources import open_latents, open_pictures
 from mezzotint.training.task import Task
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe, AutoencoderTask
@@ -30,6 +31,8 @@ from mezzotint.training.tasks.controlnet import ControlNetRecipe
 from mezzotint.training.tasks.denoiser import Captioned, DenoiserRecipe, DenoiserTask
 from mezzotint.training.tasks.depth import DepthRecipe, DepthTask
 from mezzotint.training.tasks.folding import FoldingRecipe
+from mezzotint.training.tasks.instruct import InstructRecipe
+from mezzotint.training.tasks.ip_adapter import IPAdapterRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe, JudgeTask
 from mezzotint.training.tasks.personal import LoRARecipe
 from mezzotint.training.tasks.personal_word import InversionRecipe
@@ -79,6 +82,10 @@ def _task(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
             return build_lora(recipe, task, source, home / "data", group)
         case InversionRecipe() as task:
             return build_inversion(recipe, task, source, home / "data", group)
+        case IPAdapterRecipe() as task:
+            return build_ip_adapter(recipe, task, home, source, group)
+        case InstructRecipe() as task:
+            return build_instruct(recipe, task, home, source, group)
         case DepthRecipe() as task:
             return _depth(recipe, task, source, home / "data", group)
 

@@ -15,6 +15,8 @@ from mezzotint.training.tasks.controlnet import ControlNetRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.depth import DepthRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
+from mezzotint.training.tasks.instruct import InstructRecipe
+from mezzotint.training.tasks.ip_adapter import IPAdapterRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.personal import LoRARecipe
 from mezzotint.training.tasks.personal_word import InversionRecipe
@@ -23,7 +25,8 @@ from mezzotint.training.tasks.student import StudentRecipe
 ONE_OR_MORE = {
     *("steps", "batch", "log_every", "validate_every", "grid_every", "save_every"),
     *("pictures.size", "pictures.scenes", "pictures.wordings", "pictures.held_out", "task.crop"),
-    *("task.paths", "task.held_out_paths", "task.rank", "task.vectors", "task.walk.steps", "task.walk.stops"),
+    *("task.paths", "task.held_out_paths", "task.rank", "task.walk.steps", "task.walk.stops"),
+    *("task.vectors", "task.tokens"),
 }
 SHARES = {
     *("decay_share", "ema", "task.whole_share", "task.equivariance_share"),
@@ -80,6 +83,11 @@ def check(recipe: Recipe) -> None:
             if recipe.compile:
                 raise InputError(f"{what}: compile: a LoRA is trained as it stands; give false")
             _check_prompts(what, prompts)
+        case IPAdapterRecipe(dropout=dropout) | InstructRecipe(dropout=dropout):
+            if recipe.compile:
+                raise InputError(f"{what}: compile: a model is trained as it stands; give false")
+            if 3 * dropout > 1:
+                raise InputError(f"{what}: task.dropout {dropout}: three of it are at most 1")
         case LoRARecipe() as task:
             _check_kept_whole(what, recipe, task.prompts)
             if not task.alpha:

@@ -9,6 +9,8 @@ from mezzotint.training.tasks.controlnet import ControlNetRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.depth import DepthRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
+from mezzotint.training.tasks.instruct import InstructRecipe
+from mezzotint.training.tasks.ip_adapter import IPAdapterRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.personal import LoRARecipe
 from mezzotint.training.tasks.personal_word import InversionRecipe
@@ -67,6 +69,8 @@ class Recipe:
         | DenoiserRecipe
         | DepthRecipe
         | FoldingRecipe
+        | IPAdapterRecipe
+        | InstructRecipe
         | InversionRecipe
         | JudgeRecipe
         | LoRARecipe

@@ -5,9 +5,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from mezzotint.checkpoints.folder import MANIFEST
 from mezzotint.errors import choose
 from mezzotint.families.storybook import LORAS
-from mezzotint.training.assemble import pack
+from mezzotint.training.assemble import pack, pack_beside
 from mezzotint.training.build import build
 from mezzotint.training.claim import claimed
 from mezzotint.training.journal import note
@@ -16,9 +17,12 @@ from mezzotint.training.presets.storybook import CHAINS, Chain
 from mezzotint.training.process_group import Group, joined
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.resolve import changed, resolve
+from mezzotint.training.sighted import base_folder
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
+from mezzotint.training.tasks.instruct import InstructRecipe
+from mezzotint.training.tasks.ip_adapter import IPAdapterRecipe
 from mezzotint.training.tasks.student import StudentRecipe
 
 
@@ -30,7 +34,8 @@ def run(
 ) -> Path:
     """Train a recipe and return the folder of the run; a run that was begun goes on.
 
-    A chain returns the folder of the model that it makes. A denoiser's run has one in ``model``.
+    A chain returns the folder of the model that it makes. A denoiser's run has one in ``model``,
+    and so has one that lets a model of ours see pictures.
 
     Args:
         recipe: a preset's name, a chain's, or a TOML file.
@@ -54,6 +59,8 @@ def run(
         _run_one(chosen, source, folder, group)
         if isinstance(chosen.task, DenoiserRecipe):
             _pack([(folder, chosen.task)], chosen.pictures.size, folder / "model", group)
+        if isinstance(chosen.task, IPAdapterRecipe | InstructRecipe):
+            _pack_beside(base_folder(chosen.task.base), folder, group)
         return folder
 
 
@@ -102,6 +109,14 @@ def _pack(
     if group.leads:
         pack(denoisers, size, model, clip, loras)
         note(f"the model is in {model}")
+    group.wait()
+
+
+def _pack_beside(base: Path, run: Path, group: Group) -> None:
+    """Put what was trained for a model of ours into a copy of that model's folder."""
+    if group.leads and (base / MANIFEST).is_file():
+        pack_beside(base, sorted((run / "export").glob("*.safetensors")), run / "model")
+        note(f"the model with it is in {run / 'model'}")
     group.wait()
 
 

@@ -1,10 +1,14 @@
 """Write a model as diffusers saves it: a folder a component, each with its config.json."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
+from mezzotint.checkpoints.table import read_table
 from mezzotint.checkpoints.tensors import Tensors
 from mezzotint.checkpoints.write_tokenizers import (
     write_clip_tokenizer,
@@ -12,6 +16,7 @@ from mezzotint.checkpoints.write_tokenizers import (
     write_t5_tokenizer,
 )
 from mezzotint.checkpoints.writer import write_tensors
+from mezzotint.errors import InputError
 from mezzotint.families.base import Family
 from mezzotint.families.files.found import Found
 from mezzotint.families.files.schedulers import scheduler_config
@@ -22,6 +27,7 @@ from mezzotint.models.clip import CLIPTextParams
 from mezzotint.models.mmdit import MMDiTParams
 
 SHARD = 10_000_000_000  # bytes of a file at most, as diffusers splits them
+UNET_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 _TEXT_2, _T5_LENGTH = "text_encoder_2", 512
 _TEXTS = {"text": "text_encoder", "text_2": _TEXT_2, "text_3": "text_encoder_3"}
@@ -75,6 +81,36 @@ def write_folder(
     write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
     index["scheduler"] = ["diffusers", scheduler["_class_name"]]
     write_json(folder / MODEL_INDEX, index)
+
+
+def write_widened(
+    base: Path, folder: Path, family: Family, channels: int, tensors: Mapping[str, Tensor]
+) -> None:
+    """Write a model that diffusers saved into an empty folder, with a U-Net that takes more.
+
+    Args:
+        base: the folder of the model.
+        folder: the folder.
+        family: of the model.
+        channels: that the U-Net takes.
+        tensors: its, by diffusers' names.
+
+    Raises:
+        InputError: ``base`` is not such a folder, or ``folder`` is not writable.
+    """
+    index, config = (read_table(base / name) for name in (MODEL_INDEX, "unet/config.json"))
+
+    def others(where: str, names: list[str]) -> set[str]:
+        return {"unet", MODEL_INDEX} & set(names) if Path(where) == base else set()
+
+    try:
+        shutil.copytree(base, folder, ignore=others, dirs_exist_ok=True)
+        (folder / "unet").mkdir()
+    except (OSError, shutil.Error) as error:
+        raise InputError(f"cannot write {folder}: {error}") from error
+    write_json(folder / "unet" / "config.json", config | {"in_channels": channels})
+    write_tensors(folder / "unet" / UNET_WEIGHTS, tensors, shard_bytes=SHARD)
+    write_json(folder / MODEL_INDEX, index | {"_class_name": _PIPELINES[family.release][channels]})
 
 
 def component_name(part: str, found: Found, family: Family) -> str:

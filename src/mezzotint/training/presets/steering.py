@@ -1,0 +1,57 @@
+"""What lets the embedded model see a picture: IP-Adapters, and edits by instruction."""
+
+from dataclasses import replace
+
+from mezzotint.training.presets.storybook import DENOISER
+from mezzotint.training.tasks.instruct import InstructRecipe
+from mezzotint.training.tasks.ip_adapter import IPAdapterRecipe
+
+IP_ADAPTER = replace(
+    DENOISER,
+    name="ip-adapter",
+    task=IPAdapterRecipe(
+        base="",
+        encoder="",
+        learns="content",
+        tokens=4,
+        times="logit_normal",
+        times_mean=0.6,
+        times_std=1.2,
+        direction=0.5,
+        dropout=0.05,
+    ),
+    pictures=replace(DENOISER.pictures, scenes=16_384, single=0, held_out=256),
+    steps=1_500,
+    batch=48,
+    lr=1e-3,
+    warmup=50,
+    ema=0.998,
+    validate_every=250,
+    grid_every=250,
+    save_every=250,
+)
+"""The things of a picture, elsewhere; it stands on a model with an image tower."""
+
+IP_STYLE = replace(IP_ADAPTER, name="ip-style", task=replace(IP_ADAPTER.task, learns="style"))
+"""The style of a picture, for other things."""
+
+INSTRUCT = replace(
+    IP_ADAPTER,
+    name="instruct",
+    task=InstructRecipe(
+        base="",
+        rank=32,
+        times="logit_normal",
+        times_mean=0.6,
+        times_std=1.2,
+        direction=0.5,
+        dropout=0.05,
+    ),
+    pictures=replace(DENOISER.pictures, scenes=49_152, single=0, held_out=512),
+    steps=4_000,
+    lr=1e-3,
+    warmup=100,
+)
+"""Pictures changed as they are told."""
+
+STEERING = (IP_ADAPTER, IP_STYLE, INSTRUCT)

@@ -1,0 +1,155 @@
+"""IP-Adapter: a model learns to see a picture with attention of its own (Ye et al. 2308.06721).
+
+The model stays as it is. The values that its new attention mixes are zero at first, so training
+begins with the model's own pictures, to the bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save
+from torch import Tensor
+
+from mezzotint.adapters.image_encoder import Eye
+from mezzotint.adapters.ip_adapter import ImagePrompt, decouple
+from mezzotint.checkpoints.packed import save_packed
+from mezzotint.diffusion.losses import Distribution
+from mezzotint.families.base import Model
+from mezzotint.families.keys.ip_adapter_keys import ip_adapter
+from mezzotint.files import write_whole
+from mezzotint.models.ip_adapter import cross_attentions, new_adapter
+from mezzotint.pipeline.pipeline import Pipeline
+from mezzotint.training.data.pairs import Shown
+from mezzotint.training.denoising import Times, denoising_losses
+from mezzotint.training.draw import Draw
+from mezzotint.training.images import sheet
+from mezzotint.training.seeing import Source, asked, held_out, left_out, plain_unet
+from mezzotint.training.task import Batch, Metrics
+
+GRID_SEED = 7
+
+
+@dataclass(frozen=True)
+class IPAdapterRecipe:
+    """The settings of this task.
+
+    Attributes:
+        base: what learns to see: whatever ``mz.load`` takes, the embedded model if empty.
+        encoder: the image tower, a file or folder; if empty, that in the base's own folder.
+        learns: what of a picture of the world is taken over: "content" has its things elsewhere,
+            "style" has other things in its style. Somebody's own pictures are seen as they are.
+        tokens: image tokens that are made of a picture.
+        times: the distribution of training times, with ``times_mean`` and ``times_std``.
+        direction: weight of the velocity-direction term; 0 for a base that predicts ε.
+        dropout: share of the rows whose prompt is left out, and of those whose picture is, and of
+            those where both are.
+    """
+
+    base: str
+    encoder: str
+    learns: Literal["content", "style"]
+    tokens: int
+    times: Distribution
+    times_mean: float
+    times_std: float
+    direction: float
+    dropout: float
+
+
+class IPAdapterTask:
+    """The base's own loss, while it sees a picture's vector.
+
+    Args:
+        recipe: the settings.
+        seed: of the run.
+        train, held_out: latents, and vectors of the image tower as their ``companions``.
+        shown: held-out pictures for the grid.
+        model: the base.
+        eye: the image tower.
+        name: of the file that is exported.
+
+    Raises:
+        InputError: the base has no U-Net, or takes more than a latent.
+    """
+
+    def __init__(
+        self,
+        recipe: IPAdapterRecipe,
+        seed: int,
+        train: Source,
+        held_out: Source,
+        shown: Sequence[Shown],
+        model: Model,
+        eye: Eye,
+        name: str,
+    ) -> None:
+        self.recipe, self.seed, self.model, self.eye = recipe, seed, model, eye
+        self.train, self.held_out, self.shown, self.name = train, held_out, shown, name
+        unet = plain_unet(model, recipe.base)
+        self.attentions = cross_attentions(unet)
+        self.network = new_adapter(unet, eye.tower.params.projection, recipe.tokens)
+        self.network.to(model.device)
+
+    def batch(self, draw: Draw) -> Batch:
+        """As ``Source`` has it; a picture that is left out is a vector of zeros."""
+        blank, unseen = left_out(draw, self.recipe.dropout)
+        batch = self.train.batch(draw, blank)
+        seen = torch.from_numpy(~unseen)[:, None]
+        return batch | {"companions": batch["companions"] * seen}
+
+    def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
+        """The mean loss of the batch."""
+        return self._losses(batch, draw, batch["companions"]).mean(), {}
+
+    def validate(self) -> dict[str, float]:
+        """The loss on held-out pictures, with ``others`` than their own, and ``without`` any."""
+        losses: dict[str, list[Tensor]] = {"loss": [], "others": [], "without": []}
+        for batch, draw in held_out(self.model, self.held_out, self.seed):
+            own = batch["companions"]
+            for name, seen in (("loss", own), ("others", own.roll(1, dims=0)), ("without", None)):
+                losses[name].append(self._losses(batch, draw, seen))
+        return {name: torch.cat(each).mean().item() for name, each in losses.items()}
+
+    def grid(self) -> Image.Image:
+        """Held-out pictures that are seen, below each what is drawn, and what is true."""
+        rows: list[list[Image.Image]] = [[], [], []]
+        for each in self.shown:
+            prompt = ImagePrompt(self.name, self.network, self.eye, each.seen, 1.0)
+            pipeline, (width, height) = Pipeline(self.model, ""), each.drawn.size
+            with pipeline.attached(prompt):
+                drawn = pipeline.generate(each.caption, seed=GRID_SEED, width=width, height=height)
+            for row, picture in zip(rows, (each.seen, drawn.images[0], each.drawn), strict=True):
+                row.append(picture.convert("RGB").resize(self.shown[0].drawn.size))
+        pictures = [np.asarray(picture) for row in rows for picture in row]
+        return sheet(np.stack(pictures), columns=len(self.shown))
+
+    def export(self, folder: Path) -> None:
+        """Write the adapter in the published format; for the storybook family packed to 8 bits."""
+        file = folder / f"{self.name}.safetensors"
+        tensors = ip_adapter(len(self.attentions)).to_theirs(self.network.state_dict())
+        about = {"base": self.model.digest}
+        if not self.model.family.release:
+            save_packed(file, tensors, about)
+            return
+        halves = {name: tensor.half().cpu().contiguous() for name, tensor in tensors.items()}
+        write_whole(file, save(halves, about))
+
+    def _losses(self, batch: Batch, draw: Draw, seen: Tensor | None) -> Tensor:
+        """The loss of each row where these vectors (b, d) are seen, or none."""
+        recipe = self.recipe
+        times = Times(recipe.times, recipe.times_mean, recipe.times_std)
+        told = asked(self.model, batch)
+        pairs = [] if seen is None else self.network.keys_values(self.network.tokens(seen))
+        attentions = self.attentions if pairs else []
+        eject = decouple(attentions, pairs, 1.0, lambda rows: slice(None))
+        try:
+            return denoising_losses(
+                self.model, batch["latents"], told, draw, times, direction=recipe.direction
+            )
+        finally:
+            eject()
