@@ -26,7 +26,12 @@ def run(tmp_path, monkeypatch, capsys):
         yield SimpleNamespace(total=1, output=lambda: SimpleNamespace(images=made))
 
     pipe = SimpleNamespace(stream_edit=stream_edit, attached=lambda *_: nullcontext(), injected=[])
-    monkeypatch.setattr(mz, "load", lambda *files, dtype=None: pipe, raising=False)
+
+    def load(*files, dtype=None):
+        told["model"] = files[0]
+        return pipe
+
+    monkeypatch.setattr(mz, "load", load, raising=False)
 
     def run(*words: str):
         monkeypatch.setattr(sys, "argv", ["mezzotint", "edit", *words])
@@ -51,8 +56,40 @@ def test_what_is_said_is_passed_on(run):
     assert Path("out-1.png").exists()
     assert ran.told["prompt"] == "a hat"
     assert (ran.told["picture"].mode, ran.told["mask"].mode) == ("RGB", "L")
+    assert ran.told["model"] is None
     numbers = {"strength": 0.8, "image_cfg": 1.2, "cfg": 7.0, "width": 16, "height": 24}
     assert ran.told.items() >= (numbers | {"seed": 5, "steps": 9, "batch": 2}).items()
+
+
+def test_what_is_not_said_is_left_to_the_model(run):
+    ran = run("in.png", "a hat", "-o", "out.png")
+    assert ran.told.items() >= {"mask": None, "strength": None, "expand": None}.items()
+    assert ran.told.items() >= {"instruct": False, "passes": 1, "source": None}.items()
+
+
+def test_masks_margins_and_sources_are_said_in_words(run):
+    ran = run(
+        *("in.png", "a hat", "-o", "out.png", "--mask", "box:0.1,0.2,0.5,1"),
+        *("--passes", "3", "--source", "a head", "--keep", "0.5"),
+    )
+    assert ran.told["mask"] == mz.box(0.1, 0.2, 0.5, 1)
+    assert ran.told.items() >= {"passes": 3, "source": "a head", "keep": 0.5}.items()
+    assert run("in.png", "a", "--mask", "word:a hat", "-o", "b.png").told["mask"] == mz.word(
+        "a hat"
+    )
+    for said, margins in {
+        "0.5": 0.5,
+        "left=128,right=0.25": (128, 0, 0.25, 0),
+        "bottom=7": (0, 0, 0, 7),
+    }.items():
+        assert run("in.png", "a", "--expand", said, "-o", "b.png").told["expand"] == margins
+
+
+def test_instructions_are_for_the_model_that_takes_them(run):
+    ran = run("in.png", "add a hat", "--instruct", "-o", "out.png")
+    assert (ran.told["instruct"], ran.told["model"]) == (True, "storybook-instruct")
+    ran = run("in.png", "add a hat", "--instruct", "--model", "ip2p", "-o", "out.png")
+    assert ran.told["model"] == "ip2p"
 
 
 @pytest.mark.parametrize("own", ["in.png", "mask.png", "./in.png"])
@@ -73,6 +110,12 @@ def test_the_input_is_written_over_only_if_told(run, own: str):
         (["none.png", "a hat"], "cannot read picture none.png"),
         (["in.png", "a hat", "--mask", "none.png"], "none.png"),
         (["in.png", "a hat", "-o", "out.jpg"], "out.jpg"),
+        (["in.png", "a hat", "--mask", "box:1,2,3"], "give four numbers"),
+        (["in.png", "a hat", "--mask", "box:1,2,3,four"], "'four' is no number"),
+        (["in.png", "a hat", "--mask", "box:5,2,3,4"], "give left < right"),
+        (["in.png", "a hat", "--mask", "word:"], "word: is empty"),
+        (["in.png", "a hat", "--expand", "much"], "'much' is no number"),
+        (["in.png", "a hat", "--expand", "up=3"], "sides are left, top, right, bottom, not 'up'"),
         (["in.png", "a hat", "--size", "big"], "size 'big'"),
         (["in.png"], "'prompt'"),
     ],

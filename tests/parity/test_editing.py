@@ -1,4 +1,4 @@
-"""Checkpoints that take a picture beside the prompt, against diffusers' pipelines for them.
+"""Edits by checkpoints that take a picture beside the prompt, and by others, against diffusers'.
 
 diffusers draws the latents of a picture from the autoencoder's posterior; its mean, which is what
 we take, is put in their place. Noise is drawn from the seed by both.
@@ -6,6 +6,7 @@ we take, is put in their place. Noise is drawn from the seed by both.
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from diffusers import (
     DDIMScheduler,
     DiffusionPipeline,
     FluxFillPipeline,
+    StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionXLInpaintPipeline,
@@ -43,6 +45,8 @@ KINDS: dict[str, tuple[str, dict[str, int], type[DiffusionPipeline]]] = {
     "sd1-instruct": ("sd1", EIGHT, StableDiffusionInstructPix2PixPipeline),
     "sdxl-instruct": ("sdxl", EIGHT, StableDiffusionXLInstructPix2PixPipeline),
     "flux-fill": ("flux-dev", FILL, FluxFillPipeline),
+    "sd1-from-picture": ("sd1", {}, StableDiffusionImg2ImgPipeline),
+    "sd1-in-mask": ("sd1", {}, StableDiffusionInpaintPipeline),
 }
 
 
@@ -75,6 +79,12 @@ def without_posterior(monkeypatch) -> None:
     monkeypatch.setattr(
         DiagonalGaussianDistribution, "sample", lambda self, generator=None: mean(self)
     )
+
+
+def ddim(pipe: DiffusionPipeline, **config: bool) -> DDIMScheduler:
+    """Their scheduler of the sampler that neither draws noise nor remembers."""
+    config = {"clip_sample": False, "set_alpha_to_one": False} | config
+    return DDIMScheduler.from_config(pipe.scheduler.config, **config)
 
 
 def draw(pipe: DiffusionPipeline, **options: Any) -> np.ndarray:
@@ -115,9 +125,7 @@ def test_less_strength_begins_with_the_picture_as_in_diffusers(saved, monkeypatc
     told: dict[str, Any] = {}
     if name.startswith("sd1"):  # with a part of the steps, diffusers' PNDM takes one of them twice
         told = {"sampler": "ddim"}
-        config = {"clip_sample": False, "set_alpha_to_one": False}
-        scheduler = DDIMScheduler.from_config(pipe.scheduler.config, **config)
-        monkeypatch.setattr(pipe, "scheduler", scheduler)
+        monkeypatch.setattr(pipe, "scheduler", ddim(pipe))
     theirs = draw(pipe, mask_image=MASK, strength=0.6, **SIZE)
     assert psnr(theirs, ours(mine, mask=MASK, strength=0.6, **told)) >= PSNR
     assert psnr(theirs, ours(mine, mask=MASK, strength=0.7, **told)) < PSNR
@@ -139,3 +147,42 @@ def test_sizes_are_brought_to_what_is_asked_as_diffusers_does(saved):
     size = {"height": 96, "width": 64}
     theirs = draw(pipe, mask_image=MASK, **size)
     assert psnr(theirs, ours(mine, mask=MASK, **size)) >= PSNR
+
+
+@pytest.mark.parametrize("strength", [0.3, 0.6, 0.9])
+def test_any_checkpoint_begins_with_the_picture_as_in_diffusers(saved, monkeypatch, strength):
+    pipe, mine = saved("sd1-from-picture")
+    monkeypatch.setattr(pipe, "scheduler", ddim(pipe))
+    theirs = draw(pipe, strength=strength)
+    assert psnr(theirs, ours(mine, strength=strength, sampler="ddim")) >= PSNR
+    assert psnr(theirs, ours(mine, strength=strength - 0.1, sampler="ddim")) < PSNR
+    assert psnr(theirs, ours(mine, strength=strength, sampler="ddim", cfg=7.0)) < PSNR
+
+
+def test_any_checkpoint_keeps_what_is_not_masked_as_in_diffusers(saved, monkeypatch):
+    """Where the formulas are the same.
+
+    diffusers puts the noised picture back after each step, and here x̂₀ is the picture's: with one
+    noise for all steps and any sampler that draws none, x is the same. Three things are not:
+
+    - A latent pixel is masked there by every eighth pixel of the mask, and here by any of them,
+      since the pixels are put back in the end. So this mask goes along the latents'.
+    - With all of the steps, x begins there as noise alone, and here with the noised picture where
+      that is known: what the first step sees of it differs, and then no more.
+    - Where the last time is not that of clean data, as Stable Diffusion's DDIM has it, the known
+      ends clean there and here as noised as the rest. So both end at clean data.
+    """
+    pipe, mine = saved("sd1-in-mask")
+    family = replace(mine.model.family, stops_short=False)
+    mine = replace(mine, model=replace(mine.model, family=family))
+    monkeypatch.setattr(pipe, "scheduler", ddim(pipe, set_alpha_to_one=True))
+    along = Image.new("L", PICTURE.size)
+    along.paste(255, (24, 8, 72, 40))
+    told = {"sampler": "ddim", "mask": along}
+    theirs = draw(pipe, mask_image=along, strength=0.6, **SIZE)
+    assert psnr(theirs, ours(mine, strength=0.6, **told)) >= PSNR
+    assert psnr(theirs, ours(mine, strength=0.6, sampler="ddim")) < PSNR
+    moved = Image.fromarray(np.roll(np.asarray(along), 1, axis=1))
+    assert psnr(theirs, ours(mine, strength=0.6, sampler="ddim", mask=moved)) < PSNR
+    whole = draw(pipe, mask_image=along, strength=1.0, **SIZE)
+    assert 20 < psnr(whole, ours(mine, strength=1.0, **told)) < PSNR

@@ -8,7 +8,7 @@ from mezzotint.errors import InputError
 if TYPE_CHECKING:
     from mezzotint.pipeline.editing.masks import Mask
 
-SIDES = ("left", "top", "right", "bottom")
+SIDES: tuple[str, ...] = ("left", "top", "right", "bottom")
 
 
 def mask_of(text: str) -> "Mask":
