@@ -10,52 +10,20 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
+from storybooks import SIZES, tiny_storybook
 
 import mezzotint as mz
 from mezzotint.checkpoints.folder import write_manifest
 from mezzotint.checkpoints.packed import pack, unpack
 from mezzotint.errors import InputError
 from mezzotint.families import editing, storybook
-from mezzotint.models.autoencoder import Autoencoder
-from mezzotint.models.clip import CLIPText, CLIPVision
+from mezzotint.models.clip import CLIPVision
 from mezzotint.models.dit import DiT
 from mezzotint.models.unet import UNet
 from mezzotint.pipeline import load as load_module
 from mezzotint.pipeline.load import EMBEDDED
-from mezzotint.training.tokenizer import train_tokenizer
 
 FOX = "a fox in the snow at night"
-SIZES = replace(
-    storybook.SIZES,
-    size=32,
-    autoencoder=replace(storybook.SIZES.autoencoder, channels=(16, 16), blocks=1, groups=1),
-    text=replace(
-        storybook.SIZES.text,
-        tower=replace(storybook.SIZES.text.tower, width=32, layers=2, heads=2, hidden=32),
-        projection=32,
-    ),
-    unet=replace(
-        storybook.SIZES.unet,
-        channels=(16, 32),
-        depths=(0, 1),
-        heads=(1, 1),
-        blocks=1,
-        context_width=32,
-        y_width=32,
-        groups=1,
-        patch=1,
-        cross_only=(),
-    ),
-    flow=replace(
-        storybook.SIZES.flow, width=32, blocks=2, heads=2, hidden=32, context_width=32, y_width=32
-    ),
-    vision=replace(
-        storybook.SIZES.vision,
-        tower=replace(storybook.SIZES.vision.tower, width=32, layers=1, heads=2, hidden=32),
-        size=32,
-        projection=32,
-    ),
-)
 DRAWS = tuple(name for name in storybook.VARIANTS if name != storybook.INSTRUCT)
 LAYER = "conv_in"  # of the U-Net, under our name and the published one
 CHANGE = {
@@ -69,19 +37,7 @@ PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3),
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Both denoisers with random weights, the U-Net the default, an image tower, three LoRAs."""
-    torch.manual_seed(0)
-    network, flow = UNet(SIZES.unet), DiT(SIZES.flow)
-    for each in (network, flow):
-        for weight in each.parameters():
-            torch.nn.init.normal_(weight, std=0.1)
-    model = storybook.together(
-        network,
-        Autoencoder(SIZES.autoencoder),
-        CLIPText(SIZES.text),
-        train_tokenizer([FOX], SIZES.text.vocabulary, SIZES.text.length),
-        (torch.zeros(4), torch.ones(4)),
-        SIZES.size,
-    )
+    model, flow = tiny_storybook([FOX])
     path = tmp_path_factory.mktemp("weights") / "model"
     about = {"student": {"steps": "3", "spacing": "linspace"}, "folded": {}}
     loras = {name: safetensors.torch.save(CHANGE, told) for name, told in about.items()}
@@ -207,7 +163,7 @@ def test_the_image_tower_is_read_and_missed_in_one_line(copied: Path):
     assert storybook.read_vision(copied).params == SIZES.vision
     (copied / storybook.VISION_FILE).unlink()
     write_manifest(copied, "storybook")
-    with pytest.raises(InputError, match="has no image tower: give a model") as no:
+    with pytest.raises(InputError, match="has no image tower: give the folder of a model") as no:
         storybook.read_vision(copied)
     assert "\n" not in str(no.value)
 
