@@ -10,21 +10,26 @@ import pytest
 import torch
 from oracles import randomised, relative_error
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from unets import SMALL
 
+from mezzotint.adapters import controlnet as controlnet_module
 from mezzotint.adapters.base import Adapter, attached
-from mezzotint.adapters.controlnet import controlnet
+from mezzotint.adapters.controlnet import CONTROL, KINDS, controlnet, save_control
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
 from mezzotint.families.keys import controlnet_keys, sd_original
 from mezzotint.families.keys.sd_keys import UNET, UNET_POINTWISE
-from mezzotint.models.controlnet import ControlNet, published
+from mezzotint.families.sizes.storybook_presets import SIZES
+from mezzotint.models.controlnet import ControlNet, ControlNetParams, published
 from mezzotint.models.unet import UNet
 
 SD15 = replace(SMALL["sd15"], channels=(32, 32), depths=(0, 1), heads=(8, 8))
 XL = replace(SD15, channels=(64, 128), heads=(1, 2), y_width=16)
+PATCHED = replace(
+    SIZES.unet, channels=(32, 64), heads=(2, 4), context_width=24, y_width=16, groups=2
+)
 ORIGINAL = sd_original.unet(2, (False, True), pointwise=True)
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8))
 
@@ -173,3 +178,95 @@ def test_what_does_not_fit_is_said_in_a_line(file: Path) -> None:
     save_file({"input_hint_block.0.weight": torch.zeros(16, 3, 3, 3)}, file)
     with pytest.raises(InputError, match="not numbered as a U-Net's levels are"):
         controlnet(file, PICTURE)
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A model's folder with a ControlNet that reads three kinds of pictures."""
+    torch.manual_seed(0)
+    made = randomised(ControlNet(ControlNetParams(PATCHED, KINDS, middle=False)))
+    for hint in made.hints.values():
+        torch.nn.init.normal_(hint[-1].bias)
+    save_control(tmp_path / CONTROL, made, {})
+    return tmp_path
+
+
+def test_kinds_share_a_file_and_add_up(shared: Path) -> None:
+    plain = drawn(parts(PATCHED))
+    alone = {k: drawn(parts(PATCHED), [controlnet(f"{shared}#{k}", PICTURE)]) for k in KINDS}
+    assert min(relative_error(each, plain) for each in alone.values()) > 1e-3
+    assert relative_error(alone["edges"], alone["depth"]) > 1e-3
+    named = controlnet(f"{shared / CONTROL}#edges", PICTURE)
+    assert torch.equal(drawn(parts(PATCHED), [named]), alone["edges"])
+
+    def both(depth: float, edges: float = 1.0) -> Tensor:
+        two = [
+            controlnet(f"{shared}#edges", PICTURE, edges, end=0.5),
+            controlnet(f"{shared}#depth", PICTURE, depth),
+        ]
+        return drawn(parts(PATCHED), two)
+
+    assert torch.equal(both(0.0), alone["edges"])
+    assert torch.equal(both(1.0, 0.0), alone["depth"])
+    assert relative_error(both(1.0), alone["edges"]) > 1e-3
+    two = [
+        controlnet(f"{shared}#edges", PICTURE, end=0.5),
+        controlnet(f"{shared}#depth", PICTURE),
+    ]
+    assert torch.equal(drawn(parts(PATCHED), two, at=0.7), alone["depth"])
+
+
+def test_packed_before_training_it_still_changes_nothing(tmp_path: Path) -> None:
+    own = parts(PATCHED)
+    network = own["network"].module
+    save_control(tmp_path / CONTROL, ControlNet.of(network, KINDS, middle=False), {})
+    plain = drawn(own)
+    assert torch.equal(drawn(own, [controlnet(f"{tmp_path}#boxes", PICTURE)]), plain)
+
+
+def test_the_embedded_models_own_have_names(shared: Path, monkeypatch) -> None:
+    monkeypatch.setattr(controlnet_module, "EMBEDDED", shared)
+    there = controlnet("depth", PICTURE)
+    expected = drawn(parts(PATCHED), [controlnet(f"{shared}#depth", PICTURE)])
+    assert torch.equal(drawn(parts(PATCHED), [there]), expected)
+    assert there.name == "depth"
+    monkeypatch.setattr(controlnet_module, "EMBEDDED", shared / "none")
+    with pytest.raises(InputError, match=r"^the embedded model has no control\.saf.* by depth: .*"):
+        controlnet("depth", PICTURE)
+    with pytest.raises(InputError, match=r"^cannot read sketch: there is no such file$"):
+        controlnet("sketch", PICTURE)
+
+
+def test_what_is_wrong_with_a_shared_one_is_said_in_a_line(shared: Path) -> None:
+    with pytest.raises(InputError, match=r"reads edges, depth, boxes: name one, as in .*#edges$"):
+        controlnet(shared / CONTROL, PICTURE)
+    with pytest.raises(InputError, match=r"unknown kind of picture .* 'edge': did you mean 'edges"):
+        controlnet(f"{shared}#edge", PICTURE)
+    (shared / "bare").mkdir()
+    with pytest.raises(InputError, match=r"^the model in .*bare has no control\.safetensors"):
+        controlnet(f"{shared / 'bare'}#edges", PICTURE)
+    edges = controlnet(f"{shared}#edges", PICTURE)
+    with pytest.raises(InputError, match=r"width 24, and this model is Stable Diffusion 1\.x$"):
+        edges.inject({"network": Part(UNet(replace(SD15, context_width=768)), ())})
+    with pytest.raises(InputError, match=r"on patches of 2, .*; this one has 1 blocks"):
+        edges.inject(parts(replace(PATCHED, patch=1)))
+    tensors = load_file(shared / CONTROL)
+    for sizes, says in (
+        ("{", "are not JSON"),
+        ("[]", "are no table"),
+        ('{"kinds": []}', "give words"),
+        ('{"kinds": ["edges"]}', "does not fit ControlNet"),
+    ):
+        save_file(tensors, shared / CONTROL, {"controlnet": sizes})
+        with pytest.raises(InputError, match=says):
+            controlnet(f"{shared}#edges", PICTURE)
+
+
+def test_a_map_of_another_shape_is_refused(file: Path) -> None:
+    wide = PICTURE.resize((128, 48))
+    with pytest.raises(
+        InputError, match=r"^the picture for canny\.safetensors has 128 × 48 .* 64 × 48: give one"
+    ):
+        drawn(parts(), [controlnet(file, wide)])
+    nearly = PICTURE.resize((130, 96))
+    assert relative_error(drawn(parts(), [controlnet(file, nearly)]), drawn(parts())) > 1e-3

@@ -84,10 +84,9 @@ class ControlNet(nn.Module):
 
     def hint(self, images: Tensor, kinds: Tensor) -> Tensor:
         """The hints of images (b, 3, 8·h, 8·w), whose kinds (b,) are places in ``params.kinds``."""
-        order = kinds.argsort(stable=True)
-        # a kind that no row is of is asked too: all weights have a gradient at every step
-        parts = [hint(images[kinds == kind]) for kind, hint in enumerate(self.hints.values())]
-        return torch.cat(parts)[order.argsort()]
+        each = list(self.hints.values())
+        parts = [each[kind](images[kinds == kind]) for kind in kinds.unique().tolist()]
+        return torch.cat(parts)[kinds.argsort(stable=True).argsort()]
 
     def forward(
         self, x: Tensor, t: Tensor, context: Tensor, hint: Tensor, y: Tensor | None = None

@@ -1,7 +1,7 @@
 """What a ControlNet learns from: latents, captions, and pictures of conditions of some kinds.
 
-Of the storybook world all conditions of a scene are known. They are kept small beside the latents,
-32 KB a scene of 256 × 256 pixels with them: edges as bits, depth at half the side, boxes as numbers.
+Of the storybook world all conditions of a scene are known. They are kept small beside the latents:
+edges as bits, depth at half the side, boxes as numbers; at 256 × 256 pixels, 32 KB a scene in all.
 """
 
 import json

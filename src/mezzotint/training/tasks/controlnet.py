@@ -18,7 +18,7 @@ from mezzotint.diffusion.losses import Distribution
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.families.files.write_controlnet import write_controlnet
-from mezzotint.models.controlnet import ONE, ControlNet
+from mezzotint.models.controlnet import FACTOR, ONE, ControlNet
 from mezzotint.models.unet import UNet
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.controls import Controls
@@ -155,6 +155,10 @@ def steerable(recipe: ControlNetRecipe, model: Model) -> UNet:
     if not isinstance(network, UNet):
         kind = type(network).__name__
         raise InputError(f"{what} is a {kind}: a ControlNet steers a U-Net, give one as base")
+    if model.factor != FACTOR:
+        raise InputError(
+            f"{what} has latents of factor {model.factor}: a ControlNet is made for {FACTOR}"
+        )
     if model.family.beside:
         raise InputError(f"{what} is made {model.family.beside.purpose}: give its plain base")
     if model.family.release and len(recipe.kinds) > 1:
