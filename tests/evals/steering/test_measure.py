@@ -113,9 +113,10 @@ def measurement(studio):
 
 def test_what_is_not_there_is_said_and_the_rest_is_measured(measurement):
     sections = {section.name: section for section in measurement.controls()}
-    for name in FILES:
-        assert sections[name].note.startswith("not there")
-        assert not sections[name].there
+    missing = [section for section in sections.values() if section.note.startswith("not there")]
+    assert len(missing) == len(FILES) == len(sections) - 1
+    assert not any(section.there for section in missing)
+    assert "ip-style.safetensors" in sections["IP-Adapter, style"].note
     painted = sections["inpainting"]
     assert painted.findings[0].found.value == 1  # to the bit
     assert painted.findings[1].found.value == 0  # a blind judge finds nothing
@@ -153,12 +154,12 @@ def test_the_page_has_every_section_and_its_sheet(tmp_path):
     pictures = rows([(FOX, "one"), (FOX, "two")], [(FOX, "three"), (FOX, "four")])
     assert [text for _, text in pictures] == ["one", "three", "two", "four"]
     there = Section("instruction edits", "Two pairs.", (SHARE, PLAIN), pictures)
-    missing = Section("edges", "not there: no file")
+    missing = Section("IP-Adapter, style", "not there: no file")
     own = [Section("llama", "lora, 8 min", (SHARE, PLAIN), pictures), Section("seal", "lost")]
     text = page("# Steering", [there, missing], own, tmp_path / "steering")
     assert "![instruction edits](steering/instruction-edits.jpg)" in text
     assert (tmp_path / "steering" / "llama.jpg").stat().st_size > 1000
-    assert "## Edges\n\nnot there: no file" in text
+    assert "## IP-Adapter, style\n\nnot there: no file" in text
     assert "seal: lost" in text
     assert table(there).count("\n") == 3
     assert "| llama | lora, 8 min | **75 %** (60 %–85 %) | **0.80** (0.70–0.90) |" in compared(own)

@@ -39,6 +39,13 @@ FILES = {
 }
 """The file of a model's folder that each of its controls is in."""
 
+TITLES = {
+    "instruct": "instruction edits",
+    "content": "IP-Adapter, content",
+    "style": "IP-Adapter, style",
+}
+"""What sections are called where that says more than the control's name."""
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -192,14 +199,15 @@ class Measurement:
     def _instructed(self, through: Codec) -> Section:
         studio = self.instructed
         if studio is None:
-            return Section("instruct", _missing("instruct"))
+            return _missing("instruct")
 
         def edit(picture: Image.Image, words: str, seed: int) -> Image.Image:
             return studio.edit(picture, words, seed, instruct=True)
 
         asked = edit_cases(self.counts.edits)
         return _tried(
-            "instruct", lambda: edit_all(edit, self.tools.judge, asked, through, studio.size)
+            TITLES["instruct"],
+            lambda: edit_all(edit, self.tools.judge, asked, through, studio.size),
         )
 
     def _shown(self, part: Part) -> Showing:
@@ -212,12 +220,13 @@ class Measurement:
     def _there(self, name: str, measure: Callable[[Part], Section]) -> Section:
         part = self.parts.get(name)
         if part is None:
-            return Section(name, _missing(name))
-        return _tried(name, lambda: measure(part))
+            return _missing(name)
+        return _tried(TITLES.get(name, name), lambda: measure(part))
 
 
-def _missing(name: str) -> str:
-    return f"not there: the model's folder has no {FILES[name]}"
+def _missing(name: str) -> Section:
+    note = f"not there: the model's folder has no {FILES[name]}"
+    return Section(TITLES.get(name, name), note)
 
 
 def _worn(adapter: Personal) -> Worn:

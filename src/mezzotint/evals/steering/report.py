@@ -71,7 +71,7 @@ def page(title: str, sections: Sequence[Section], own: Sequence[Section], folder
     """
     parts = [title.strip()]
     for section in sections:
-        parts += [f"## {section.name.capitalize()}", section.note]
+        parts += [f"## {section.name[0].upper()}{section.name[1:]}", section.note]
         parts += [table(section), write_sheet(section, folder)] if section.there else []
     if own:
         parts += ["## Made one's own", compared(own)]
