@@ -5,7 +5,6 @@ down how it was trained, and A1111, ComfyUI and the sites that share files read 
 depends on when a file was written, so that the same run writes the same file.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -101,12 +100,6 @@ def kohyas_network(rank: int, alpha: float, decomposed: bool) -> dict[str, str]:
         "ss_network_alpha": f"{alpha:g}",
         "ss_network_args": json.dumps({"dora_wd": "True"} if decomposed else {}),
     }
-
-
-def tensors_hash(file: bytes) -> str:
-    """ModelSpec's ``hash_sha256`` of a safetensors file: of all that comes after the header."""
-    header = int.from_bytes(file[:8], "little")
-    return f"0x{hashlib.sha256(file[8 + header :]).hexdigest()}"
 
 
 def _base(family: Family) -> tuple[str, str]:

@@ -1,9 +1,11 @@
 """Files for other tools: LoRAs in kohya's form and PEFT's, and words of textual inversion."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
@@ -11,7 +13,6 @@ from torch import Tensor
 
 from mezzotint.adapters.deltas import Delta, DoRA, LoRA
 from mezzotint.adapters.embedding import TextualInversion
-from mezzotint.adapters.metadata import tensors_hash
 from mezzotint.adapters.names import published
 from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.errors import InputError
@@ -99,10 +100,21 @@ def save_embedding(
 def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     own = torch.contiguous_format  # layers may share a factor, and files may not
     kept = {name: t.detach().cpu().clone(memory_format=own) for name, t in tensors.items()}
+    data = safetensors.torch.save(kept)
+    header, numbers = _apart(data)
     said = dict(metadata)
     if "modelspec.sai_model_spec" in said:
-        said["modelspec.hash_sha256"] = tensors_hash(safetensors.torch.save(kept))
-    write_whole(path, safetensors.torch.save(kept, said))
+        said["modelspec.hash_sha256"] = f"0x{hashlib.sha256(numbers).hexdigest()}"
+    # safetensors shuffles metadata, and the same run is to write the same file
+    text = json.dumps({"__metadata__": said, **header}, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    write_whole(path, len(text).to_bytes(8, "little") + text + numbers)
+
+
+def _apart(file: bytes) -> tuple[dict[str, Any], bytes]:
+    """What a safetensors file's header says, and all that comes after it."""
+    end = 8 + int.from_bytes(file[:8], "little")
+    return json.loads(file[8:end]), file[end:]
 
 
 def _kohya(stem: str, delta: LoRA | DoRA) -> dict[str, Tensor]:
@@ -126,7 +138,8 @@ def _peft(stem: str, delta: LoRA | DoRA, dimensions: int) -> dict[str, Tensor]:
     if magnitude is not None:
         flat = magnitude.flatten()
         shaped = flat[None, :, None, None] if dimensions == 4 else flat
-        scale = {f"{stem}.lora_magnitude_vector": shaped}
+        # PEFT reads it without "weight" too, transformers' reader of text encoders does not
+        scale = {f"{stem}.lora_magnitude_vector.weight": shaped}
     return {
         f"{stem}.lora_A.weight": lora.down,
         f"{stem}.lora_B.weight": lora.factor * lora.up,
@@ -160,7 +173,9 @@ def _shaped(delta: LoRA | DoRA, weight: Tensor) -> LoRA | DoRA:
 
 
 def _written(part: Part) -> list[tuple[str, tuple[KeyMap, tuple[str, ...]]]]:
-    return list(published(replace(part, maps=part.maps[:1])).items())
+    # other names are for reading: the first is what other tools look for
+    first = tuple(replace(keymap, also=()) for keymap in part.maps[:1])
+    return list(published(replace(part, maps=first)).items())
 
 
 def _kohya_prefix(part: str, parts: Mapping[str, Part]) -> str:
