@@ -144,7 +144,8 @@ class IPAdapterTask:
         recipe = self.recipe
         times = Times(recipe.times, recipe.times_mean, recipe.times_std)
         told = asked(self.model, batch)
-        pairs = [] if seen is None else self.network.keys_values(self.network.tokens(seen))
+        adapter = self.network
+        pairs = [] if seen is None else adapter.keys_values(adapter.tokens(seen.float()))
         attentions = self.attentions if pairs else []
         eject = decouple(attentions, pairs, 1.0, lambda rows: slice(None))
         try:
