@@ -155,14 +155,13 @@ def controlnet(
     path, kind = _named(str(file))
     network = read(path)
     kinds = network.params.kinds
-    if not kind and len(kinds) > 1:
-        raise InputError(f"{file} reads {', '.join(kinds)}: name one, as in {file}#{kinds[0]}")
+    first, *others = kinds
+    if not kind and others:
+        raise InputError(f"{file} reads {', '.join(kinds)}: name one, as in {file}#{first}")
     if kind:
         choose(f"kind of picture for {path}", kind, dict.fromkeys(kinds))
     name = str(file) if str(file) in KINDS else path.name
-    return Control(
-        name, network, kind or kinds[0], opened(image), scale, start, end, _is_pooled(path)
-    )
+    return Control(name, network, kind or first, opened(image), scale, start, end, _is_pooled(path))
 
 
 def read(path: Path) -> ControlNet:

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 from mezzotint.errors import InputError
 
 if TYPE_CHECKING:
+    from mezzotint.adapters.base import Adapter
     from mezzotint.adapters.lora import LoRAFile
     from mezzotint.pipeline.pipeline import Pipeline, Step
 
 
 def draw(
-    pipe: "Pipeline", stream: Iterator["Step"], loras: Sequence[str], to: Sequence[Path]
+    pipe: "Pipeline",
+    stream: Iterator["Step"],
+    loras: Sequence[str],
+    to: Sequence[Path],
+    others: Sequence["Adapter"] = (),
 ) -> None:
-    """Draw with LoRAs, given as NAME or NAME:SCALE, and write the pictures.
+    """Draw with LoRAs, given as NAME or NAME:SCALE, and other adapters, and write the pictures.
 
     What of each adapter's file found its place is told beside the progress.
     """
@@ -24,7 +29,7 @@ def draw(
     from mezzotint.files import write_whole
     from mezzotint.pipeline.metadata import png
 
-    with pipe.attached(*map(_lora, loras)):
+    with pipe.attached(*map(_lora, loras), *others):
         first = next(stream)  # by now those that the prompt names are attached as well
         for each in pipe.injected:
             if each.report:

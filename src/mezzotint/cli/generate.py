@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from mezzotint.cli import options
+from mezzotint.cli.controls import controls
 from mezzotint.cli.drawing import draw, named
 from mezzotint.cli.output import check_picture, numbered, size_of
 
@@ -24,6 +25,7 @@ def generate(
     ] = None,
     part: options.Part = None,
     lora: options.LoRA = None,
+    control: options.Control = None,
     prompts: options.Prompts = None,
     steps: options.Steps = None,
     cfg: options.Cfg = None,
@@ -50,6 +52,8 @@ def generate(
     import mezzotint as mz
 
     pipe = mz.load(model, *(part or []), dtype=dtype)
+    side = pipe.model.family.size
+    followed = controls(control or [], model, (width or side, height or side))
     stream = pipe.stream(
         prompt,
         negative=negative,
@@ -67,4 +71,4 @@ def generate(
         clip_skip=clip_skip,
         prompts=texts,
     )
-    draw(pipe, stream, lora or [], paths)
+    draw(pipe, stream, lora or [], paths, followed)

@@ -23,6 +23,14 @@ LoRA = Annotated[
     list[str] | None,
     Option(help="A LoRA's file or name, and its scale: style or style:0.8; may be repeated."),
 ]
+Control = Annotated[
+    list[str] | None,
+    Option(
+        metavar="NAME=PICTURE",
+        help="What to follow: edges=house.png, depth=map.png, boxes=0.1,0.2,0.5,0.9, or a "
+        "ControlNet's file and its map; then :SCALE, or :SCALE:START:END; may be repeated.",
+    ),
+]
 Prompts = Annotated[
     list[str] | None,
     Option(
