@@ -232,7 +232,9 @@ def build(model, monkeypatch, tmp_path):
         monkeypatch.setattr(controlled, "read_base", lambda name, device: base)
         pictures = replace(CONTROLNET.pictures, size=SIZE, held_out=2)
         recipe = replace(
-            CONTROLNET, task=replace(CONTROLNET.task, direction=0.0, **task), pictures=pictures
+            CONTROLNET,
+            task=replace(CONTROLNET.task, **{"direction": 0.0, **task}),
+            pictures=pictures,
         )
         return controlled.build_controlnet(recipe, recipe.task, tmp_path, source, ALONE)
 
@@ -273,6 +275,11 @@ def test_what_cannot_be_steered_is_said_in_a_line(album, build, model, tmp_path)
     released = replace(model, family=replace(model.family, release="sd1"))
     with pytest.raises(InputError, match=r"reads one kind of pictures, so give one, such as \['ed"):
         build(None, released)
+    with pytest.raises(
+        InputError, match=r"^task\.direction 0\.5: .* predicts no velocity, give 0$"
+    ):
+        eps = replace(model, family=replace(model.family, prediction="eps"))
+        build(None, eps, kinds=("edges",), direction=0.5)
     beside = Beside("to paint in a mask", True, None, lambda *_: torch.zeros(0))
     inpaints = replace(model, family=replace(model.family, beside=beside))
     with pytest.raises(InputError, match=r"^the embedded model is made to paint in a mask: give"):

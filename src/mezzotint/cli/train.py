@@ -16,7 +16,7 @@ def train(
         Argument(
             metavar="RECIPE.toml|NAME",
             help="A file, or one of autoencoder, denoiser, flow, clip, folded, student, judge, "
-            "depth; or the first six: storybook, smoke.",
+            "depth, controlnet; or the first six: storybook, smoke.",
         ),
     ],
     data: Annotated[

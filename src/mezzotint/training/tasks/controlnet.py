@@ -119,7 +119,8 @@ class ControlNetTask:
                 drawn = pipeline.generate(caption, seed=GRID_SEED, width=width, height=height)
             pictures += [condition, drawn.images[0]]
         squares = [ImageOps.pad(each.convert("RGB"), (side, side)) for each in pictures]
-        return sheet(np.stack([np.asarray(each) for each in squares]), columns=2 * SHOWN)
+        columns = len(squares) // len(self.recipe.kinds)
+        return sheet(np.stack([np.asarray(each) for each in squares]), columns)
 
     def export(self, folder: Path) -> None:
         """Write ``control.safetensors``, or for Stable Diffusion's shape diffusers' two files."""
@@ -161,6 +162,10 @@ def steerable(recipe: ControlNetRecipe, model: Model) -> UNet:
         )
     if model.family.beside:
         raise InputError(f"{what} is made {model.family.beside.purpose}: give its plain base")
+    if recipe.direction and model.family.prediction not in ("v", "flow"):
+        raise InputError(
+            f"task.direction {recipe.direction:g}: {what} predicts no velocity, give 0"
+        )
     if model.family.release and len(recipe.kinds) > 1:
         raise InputError(
             f"task.kinds {list(recipe.kinds)}: a ControlNet for {what} reads one kind of pictures, "
