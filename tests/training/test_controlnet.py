@@ -275,10 +275,10 @@ def test_what_cannot_be_steered_is_said_in_a_line(album, build, model, tmp_path)
     released = replace(model, family=replace(model.family, release="sd1"))
     with pytest.raises(InputError, match=r"reads one kind of pictures, so give one, such as \['ed"):
         build(None, released)
+    eps = replace(model, family=replace(model.family, prediction="eps"))
     with pytest.raises(
         InputError, match=r"^task\.direction 0\.5: .* predicts no velocity, give 0$"
     ):
-        eps = replace(model, family=replace(model.family, prediction="eps"))
         build(None, eps, kinds=("edges",), direction=0.5)
     beside = Beside("to paint in a mask", True, None, lambda *_: torch.zeros(0))
     inpaints = replace(model, family=replace(model.family, beside=beside))
