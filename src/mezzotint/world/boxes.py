@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mezzotint.errors import InputError
-from mezzotint.world.figures import drawings, waterline
+from mezzotint.world.figures import drawings
 from mezzotint.world.layout import Box, box
 from mezzotint.world.render import check_size
 from mezzotint.world.scene import Scene
@@ -20,14 +20,9 @@ STROKE = 1 / 128  # of the side: an outline's width
 def boxes(scene: Scene) -> tuple[tuple[str, Box], ...]:
     """The name and box of every drawing, from the farthest to the nearest.
 
-    Without their hats, and of what is afloat only what is above the water.
+    A box is the whole drawing's, without its hat, with what others cover and what is under water.
     """
-    found: list[tuple[str, Box]] = []
-    for thing, spot, on_top in drawings(scene):
-        left, top, right, bottom = box(thing.name, spot)
-        water = waterline(scene, thing, spot, on_top)
-        found.append((thing.name, (left, top, right, bottom if water is None else water)))
-    return tuple(found)
+    return tuple((thing.name, box(thing.name, spot)) for thing, spot, _ in drawings(scene))
 
 
 def box_map(boxes: Sequence[Box], size: int = 256) -> NDArray[np.uint8]:

@@ -5,6 +5,8 @@ Nearness is the inverse of the distance, as depth estimators give it (Ranftl et 
 lower edge, and what stands on the ground is as near as its feet.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,7 @@ furrows and a room's boards run to that height, and the sea's floor is lost in t
 WALL = 0.685
 """Where a room's floor meets its wall."""
 
+APART = 0.04  # by how much what covers another is nearer at least
 FLOATING = (0.25, 0.65)
 """The nearness of what floats, of height 0, and what it gains with its height."""
 
@@ -40,7 +43,7 @@ def depth(scene: Scene, size: int = 256) -> NDArray[np.float32]:
     Hills, woods, houses and all that is painted beyond the ground are at the horizon, so 0 too.
     What floats in the air, under water, in space or before a plain colour has no feet to tell its
     distance, and is the nearer the larger it is. What stands on a thing, and a hat, are as near as
-    what carries them. Nothing is farther than what it covers.
+    what carries them. What covers another is nearer.
 
     Raises:
         InputError: ``size`` is not between 16 and 1024 pixels, or the art cannot be fetched.
@@ -51,8 +54,8 @@ def depth(scene: Scene, size: int = 256) -> NDArray[np.float32]:
     before: list[tuple[Box, float]] = []
     for thing, spot, on_top in drawings(scene):
         own, water = box(thing.name, spot), waterline(scene, thing, spot, on_top)
-        covered = [value for other, value in before if meet(own, other)]
-        value = before[-1][1] if on_top else max([_nearness(scene, thing, spot, water), *covered])
+        covered = [value + APART for other, value in before if meet(own, other)]
+        value = before[-1][1] if on_top else _nearness(scene, thing, spot, water, covered)
         before.append((own, value))
         _lay(near, scene, thing, spot, value, water)
         if thing.hat is not None:
@@ -70,11 +73,16 @@ def _ground(place: Place, y: Array | float) -> Array:
     return np.asarray((y - horizon) / (1 - horizon), np.float32)
 
 
-def _nearness(scene: Scene, thing: Thing, spot: Spot, water: float | None) -> float:
+def _nearness(
+    scene: Scene, thing: Thing, spot: Spot, water: float | None, least: Sequence[float]
+) -> float:
+    """How near a drawing is: as its feet or the water around it, or else as it is large."""
     if scene.place in FREE or footing(thing.name, scene.place) == "floats":
-        back, (least, gain) = float(_ground(scene.place, 0.0)), FLOATING
-        return back + (1 - back) * (least + gain * spot.height)
-    return float(_ground(scene.place, spot.y if water is None else water))
+        back, (small, gain) = float(_ground(scene.place, 0.0)), FLOATING
+        own = back + (1 - back) * (small + gain * spot.height)
+    else:
+        own = float(_ground(scene.place, spot.y if water is None else water))
+    return min(1.0, max([own, *least]))
 
 
 def _lay(

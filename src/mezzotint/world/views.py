@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import cycle, islice
 
 from mezzotint.errors import InputError, choose
 from mezzotint.world.chance import (
@@ -16,11 +15,16 @@ from mezzotint.world.chance import (
     shuffled,
 )
 from mezzotint.world.compose import Item, compose
-from mezzotint.world.sample import HOURS, SEASONS, can_have, sample_scene, weathers
+from mezzotint.world.layout import footing
+from mezzotint.world.sample import HOURS as HOUR_ODDS
+from mezzotint.world.sample import SEASONS as SEASON_ODDS
+from mezzotint.world.sample import can_have, sample_scene, weathers
 from mezzotint.world.scene import (
     HOURLESS,
+    HOURS,
     PLACES,
     SEASONAL,
+    SEASONS,
     SIZES,
     Hour,
     Place,
@@ -30,6 +34,7 @@ from mezzotint.world.scene import (
     Size,
     Style,
     Thing,
+    Weather,
 )
 from mezzotint.world.things import KINDS
 from mezzotint.world.withheld import kept_back
@@ -58,8 +63,8 @@ def second_view(scene: Scene, seed: int) -> Scene:
     place = drawn(
         rng, PLACES, lambda place: place != scene.place and can_have(place, shown, scene.relation)
     )
-    hour = draw(rng, {hour: odds for hour, odds in HOURS.items() if hour != scene.hour})
-    season = draw(rng, {season: odds for season, odds in SEASONS.items() if season != scene.season})
+    hour = some(rng, HOUR_ODDS, lambda hour: hour != scene.hour) or scene.hour
+    season = some(rng, SEASON_ODDS, lambda season: season != scene.season) or scene.season
     items = [_item(rng, thing, alone=len(scene.things) == 1) for thing in scene.things]
     return _composed(rng, items, scene.relation, place or scene.place, hour, season, scene.style)
 
@@ -83,7 +88,8 @@ def in_style_of(scene: Scene, seed: int) -> Scene:
 def character_scenes(name: str, count: int, seed: int) -> list[Scene]:
     """A kind alone in ``count`` scenes of different places, hours and sizes, as in a storybook.
 
-    A place comes again only when all have been seen, and none is withheld from the kind.
+    All of it is seen, in clear weather. A place comes again only when all have been, and none is
+    withheld from the kind.
 
     Raises:
         InputError: the seed is negative, the name unknown, or ``count`` less than 1.
@@ -92,17 +98,29 @@ def character_scenes(name: str, count: int, seed: int) -> list[Scene]:
     if count < 1:
         raise InputError(f"count {count} of scenes is not 1 or more")
     rng = chance(seed, OF_CHARACTER)
-    places = [place for place in PLACES if can_have(place, [name], None)]
-    orders = (shuffled(rng, options) for options in (places, tuple(HOURS), tuple(SEASONS)))
-    every = zip(*map(cycle, orders), cycle(PORTRAITS), strict=False)
+    places = [
+        place
+        for place in shuffled(rng, PLACES)
+        if can_have(place, [name], None) and footing(name, place) != "afloat"
+    ]
+    hours, seasons = shuffled(rng, HOURS), shuffled(rng, SEASONS)
     return [
-        _composed(rng, [Item(name, size)], None, place, hour, season, "storybook")
-        for place, hour, season, size in islice(every, count)
+        _composed(
+            rng,
+            [Item(name, PORTRAITS[k % len(PORTRAITS)])],
+            None,
+            places[k % len(places)],
+            hours[k % len(hours)],
+            seasons[k % len(seasons)],
+            "storybook",
+            "clear",
+        )
+        for k in range(count)
     ]
 
 
 def _item(rng: Rng, thing: Thing, *, alone: bool) -> Item:
-    sizes = [size for size in SIZES if not alone or size != thing.size]
+    sizes: list[Size] = [size for size in SIZES if not alone or size != thing.size]
     size = sizes[int(rng.integers(len(sizes)))]
     return Item(thing.name, size, thing.colour, thing.hat, thing.count)
 
@@ -115,8 +133,9 @@ def _composed(
     hour: Hour,
     season: Season,
     style: Style,
+    weather: Weather | None = None,
 ) -> Scene:
-    """A scene at this hour and season, if the place knows them, in a weather of theirs."""
+    """A scene at this hour and season, if the place knows them, in this weather or in any."""
     season = season if place in SEASONAL else "summer"
     return compose(
         int(rng.integers(1 << 62)),
@@ -125,6 +144,6 @@ def _composed(
         place=place,
         season=season,
         hour="day" if place in HOURLESS else hour,
-        weather=draw(rng, weathers(place, season)),
+        weather=weather or draw(rng, weathers(place, season)),
         style=style,
     )

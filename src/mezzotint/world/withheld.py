@@ -24,18 +24,19 @@ def withheld(family: Family, *words: str) -> bool:
 
 def kept_back(scene: Scene) -> bool:
     """Whether a scene has a withheld combination, so that no model may be trained on it."""
-    return any(withheld(family, *words) for family, *words in _combinations(scene))
+    return any(withheld(family, *words) for family, words in _combinations(scene))
 
 
-def _combinations(scene: Scene) -> Iterator[tuple[Family, *tuple[str, ...]]]:
+def _combinations(scene: Scene) -> Iterator[tuple[Family, tuple[str, str]]]:
     names = [name for thing in scene.things for name in (thing.name, thing.hat) if name is not None]
-    yield from (("pair", *pair) for pair in combinations(names, 2))
+    for pair in combinations(names, 2):
+        yield "pair", pair
     for name in names:
-        yield "place", name, scene.place
+        yield "place", (name, scene.place)
         if scene.style != "storybook":  # which nobody asks for in words
-            yield "style", name, scene.style
+            yield "style", (name, scene.style)
     for thing in scene.things:
         if thing.colour is not None:
-            yield "colour", thing.name, thing.colour
+            yield "colour", (thing.name, thing.colour)
         if thing.count > 1:
-            yield "count", thing.name, str(thing.count)
+            yield "count", (thing.name, str(thing.count))

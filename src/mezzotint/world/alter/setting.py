@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from mezzotint.world.alter.legal import Pair, pair, stays
 from mezzotint.world.chance import Rng, shuffled
@@ -15,7 +16,9 @@ def hour(rng: Rng, scene: Scene, names: Sequence[str]) -> Pair | None:
 
 
 def season(rng: Rng, scene: Scene, names: Sequence[str]) -> Pair | None:
-    """The same in another season."""
+    """The same in another season, which neon's dark land hardly shows."""
+    if scene.style == "neon":
+        return None
     return _one(scene, (replace(scene, season=season) for season in shuffled(rng, SEASONS)))
 
 
@@ -33,7 +36,7 @@ def place(rng: Rng, scene: Scene, names: Sequence[str]) -> Pair | None:
     """The same things in another place, or before another plain colour."""
     if not scene.things:  # nothing would be kept
         return None
-    places = (place for place in shuffled(rng, PLACES) if stays(scene, place))
+    places = filter(partial(stays, scene), shuffled(rng, PLACES))
     return _one(scene, (_in(rng, scene, place) for place in places))
 
 

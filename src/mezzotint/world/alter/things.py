@@ -65,7 +65,8 @@ def hat(rng: Rng, scene: Scene, names: Sequence[str]) -> Pair | None:
     if not inside or not _apart([box(new, hat_spot(hatted, spot))], scene, k):
         return None
     made = pair(scene, _with(scene, k, hatted))
-    return made[::-1] if made and thing.hat is None and rng.random() < 0.4 else made
+    off = thing.hat is None and rng.random() < 0.4
+    return (made[1], made[0]) if made and off else made
 
 
 def add(rng: Rng, scene: Scene, names: Sequence[str]) -> Pair | None:
@@ -76,7 +77,7 @@ def add(rng: Rng, scene: Scene, names: Sequence[str]) -> Pair | None:
         thing.name in HATS or thing.hat for thing in scene.things
     )  # *add a hat* is for heads
     made = None if told or scene.relation == "in front" else remove(rng, scene, names)
-    return made and made[::-1]
+    return (made[1], made[0]) if made else None
 
 
 def remove(rng: Rng, scene: Scene, names: Sequence[str]) -> Pair | None:
