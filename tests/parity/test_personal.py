@@ -16,11 +16,14 @@ from torch import Tensor
 from mezzotint.adapters.deltas import DoRA, LoRA
 from mezzotint.adapters.embedding import embedding
 from mezzotint.adapters.lora import lora
+from mezzotint.adapters.merge import merged
+from mezzotint.adapters.merge_files import write_merged
 from mezzotint.adapters.save import save_embedding, save_lora
 from mezzotint.diffusion.losses import sample_times
 from mezzotint.families.base import Canvas, Model
 from mezzotint.families.files import diffusers_folder
-from mezzotint.training.data.wordings import Reads, told_by, tokens
+from mezzotint.families.files.convert import convert
+from mezzotint.training.data.wordings import Reads, tokens, told_by
 from mezzotint.training.draw import Draw
 from mezzotint.training.presets import RECIPES
 from mezzotint.training.task import Batch
@@ -150,6 +153,11 @@ def their_gradients(pipe: Any) -> dict[str, Tensor]:
     }
 
 
+def bare(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without what versions of transformers and peft add to names."""
+    return {k.replace("text_model.", "").removesuffix(".weight"): t for k, t in tensors.items()}
+
+
 def learn(pipe: Any) -> None:
     for module in pipe.components.values():
         if isinstance(module, torch.nn.Module):
@@ -175,18 +183,15 @@ def test_the_gradients_of_a_step(both, tmp_path, how):
     task.recipe = replace(task.recipe, text=True)  # encoders read the same, learnt or not
     task.loss(batch, DRAW)[0].backward()
     save_lora(tmp_path / "grads.safetensors", gradients(task), model.parts, "peft")
-    ours = {
-        name.removesuffix(".weight"): tensor
-        for name, tensor in load_file(tmp_path / "grads.safetensors").items()
-    }
+    ours = bare(load_file(tmp_path / "grads.safetensors"))
     their_loss(pipe, model, batch["latents"]).backward()
-    expected = {name.removesuffix(".weight"): g for name, g in their_gradients(pipe).items()}
+    expected = bare(their_gradients(pipe))
     assert ours.keys() == expected.keys()
     errors = {name: relative_error(ours[name], expected[name]) for name in ours}
     assert max(errors.values()) <= CLOSE, max(errors, key=errors.__getitem__)
     learn(pipe)
     their_loss(pipe, model, batch["latents"], later=9).backward()
-    others = {name.removesuffix(".weight"): g for name, g in their_gradients(pipe).items()}
+    others = bare(their_gradients(pipe))
     assert min(relative_error(ours[name], others[name]) for name in ours) > APART
 
 
@@ -293,3 +298,30 @@ def test_a_saved_word_reads_the_same_there(both, tmp_path):
 
 def said(model: Model, batch: Batch, x: Tensor, t: Tensor) -> Tensor:
     return model.network_for(told_by(model, batch))(x, t)
+
+
+@torch.no_grad()
+def test_a_merged_folder_draws_there_as_the_lora_does(both, folder, tmp_path):
+    model, pipe = both
+    task = trained(model, recipe(targets="linear", text=True))
+    save_lora(tmp_path / "lora.safetensors", task.network.changes, model.parts, "kohya")
+    batch = batch_of(tokens(model))
+    x, t = batch["latents"], torch.tensor([300.0, 300.0])
+    expected = said(model, batch, x, t)
+    task.network.off().__enter__()
+    touched = merged([lora(tmp_path / "lora.safetensors")], model.parts)
+    write_merged(folder, tmp_path / "new", model.parts, touched)
+    new = DiffusionPipeline.from_pretrained(tmp_path / "new")
+    assert relative_error(theirs(new, x, t.long()), expected) <= CLOSE / 10
+    assert relative_error(theirs(pipe, x, t.long()), expected) > APART
+    if folder.parent.name.startswith("sd1"):
+        convert([folder], tmp_path / "model.safetensors")
+        write_merged(
+            tmp_path / "model.safetensors", tmp_path / "new.safetensors", model.parts, touched
+        )
+        convert([tmp_path / "new"], tmp_path / "expected.safetensors")
+        ours, theirs_ = (load_file(tmp_path / f"{n}.safetensors") for n in ("new", "expected"))
+        assert ours.keys() == theirs_.keys()
+        assert all(torch.equal(ours[name], theirs_[name]) for name in ours)
+        was = load_file(tmp_path / "model.safetensors")
+        assert not all(torch.equal(ours[name], was[name]) for name in ours)

@@ -23,6 +23,7 @@ from mezzotint.models.t5 import T5Encoder
 from mezzotint.models.unet import UNet
 
 Form = Literal["kohya", "peft"]
+FORMS: dict[str, Form] = {"kohya": "kohya", "peft": "peft"}
 
 
 def save_lora(

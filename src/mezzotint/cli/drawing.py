@@ -29,7 +29,7 @@ def draw(
     from mezzotint.files import write_whole
     from mezzotint.pipeline.metadata import png
 
-    with pipe.attached(*map(_lora, loras), *others):
+    with pipe.attached(*map(lora_named, loras), *others):
         first = next(stream)  # by now those that the prompt names are attached as well
         for each in pipe.injected:
             if each.report:
@@ -55,7 +55,12 @@ def named(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _lora(text: str) -> "LoRAFile":
+def lora_named(text: str) -> "LoRAFile":
+    """The LoRA of NAME or NAME:SCALE.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     from mezzotint.adapters.lora import lora
     from mezzotint.checkpoints.find import find
 

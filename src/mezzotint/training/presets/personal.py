@@ -1,4 +1,4 @@
-"""What learns somebody's own pictures: on the embedded model, and on Stable Diffusion's families."""
+"""What learns somebody's own pictures, on the embedded model and on Stable Diffusion's families."""
 
 from dataclasses import replace
 

@@ -1,7 +1,7 @@
 """LoRAs of a subject or a style, from a few pictures (Hu et al. 2106.09685).
 
-With pictures of its class among them, drawn by the model itself, it is DreamBooth (Ruiz et al. 2022,
-arXiv 2208.12242): "a zwx fox" becomes the one in the pictures, and "a fox" stays what it was.
+With pictures of its class among them, drawn by the model itself, it is DreamBooth (Ruiz et al.
+2022, arXiv 2208.12242): "a zwx fox" becomes the one in the pictures, and "a fox" stays what it was.
 """
 
 from collections.abc import Callable
