@@ -21,14 +21,14 @@ IP_ADAPTER = replace(
         dropout=0.05,
     ),
     pictures=replace(DENOISER.pictures, scenes=16_384, single=0, held_out=256),
-    steps=1_500,
+    steps=900,
     batch=48,
     lr=1e-3,
     warmup=50,
     ema=0.998,
-    validate_every=250,
-    grid_every=250,
-    save_every=250,
+    validate_every=300,
+    grid_every=300,
+    save_every=150,
 )
 """The things of a picture, elsewhere; it stands on a model with an image tower."""
 
@@ -47,8 +47,8 @@ INSTRUCT = replace(
         direction=0.5,
         dropout=0.05,
     ),
-    pictures=replace(DENOISER.pictures, scenes=49_152, single=0, held_out=512),
-    steps=4_000,
+    pictures=replace(DENOISER.pictures, scenes=32_768, single=0, held_out=512),
+    steps=2_200,
     lr=1e-3,
     warmup=100,
 )
