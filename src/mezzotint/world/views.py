@@ -13,6 +13,7 @@ from mezzotint.world.chance import (
     draw,
     drawn,
     shuffled,
+    some,
 )
 from mezzotint.world.compose import Item, compose
 from mezzotint.world.layout import footing
@@ -98,7 +99,7 @@ def character_scenes(name: str, count: int, seed: int) -> list[Scene]:
     if count < 1:
         raise InputError(f"count {count} of scenes is not 1 or more")
     rng = chance(seed, OF_CHARACTER)
-    places = [
+    places: list[Place] = [
         place
         for place in shuffled(rng, PLACES)
         if can_have(place, [name], None) and footing(name, place) != "afloat"
