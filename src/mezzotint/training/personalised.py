@@ -81,8 +81,8 @@ def build_inversion(
     train, held_out = divided(album.shots, recipe.pictures.held_out)
     said = tuple(template.replace("{}", task.word) for template in task.templates)
     trained = _trained(recipe, task.base, task.word, list(said), 0)
-    examples = [prepare(shots, lambda shot: said) for shots in (train, held_out)]
-    return InversionTask(task, recipe.seed, network, *examples, model, trained)
+    learnt, others = (prepare(shots, lambda shot: said) for shots in (train, held_out))
+    return InversionTask(task, recipe.seed, network, learnt, others, model, trained)
 
 
 def _album(recipe: Recipe, source: Path | None) -> Album:

@@ -41,7 +41,6 @@ LORA = replace(
     weight_decay=0.0,
     warmup=20,
     ema=0.98,
-    bf16=False,
     log_every=20,
     validate_every=100,
     grid_every=200,
@@ -92,7 +91,6 @@ def _for_stable_diffusion(recipe: Recipe, steps: int, batch: int, lr: float) -> 
         steps=steps,
         batch=batch,
         lr=lr,
-        bf16=True,
     )
 
 
