@@ -194,7 +194,9 @@ def _hooked(network: nn.Module, look: Callable[[_Seen, Tensor], Tensor | None]) 
 
     def hook(queries: bool, keys: bool) -> Callable[..., Tensor | None]:
         def shown(_: nn.Module, args: tuple[Any, ...], mixed: Tensor) -> Tensor | None:
-            return look(_Seen(*args[:3], queries * tokens, keys * tokens, size), mixed)
+            query, key, value = args[:3]
+            seen = _Seen(query, key, value, queries * tokens, keys * tokens, size)
+            return look(seen, mixed)
 
         return shown
 

@@ -32,7 +32,7 @@ def inverted(
     al. 2309.04907). After one round it is what Dhariwal & Nichol do (2105.05233, appendix F).
 
     Args:
-        denoise: of the prompt that the picture shows, not guided, as ``prompted`` makes it.
+        denoise: of the prompt that the picture shows, not guided.
         x: clean latents (b, c, h, w).
         times: the grid on which it will be sampled again, noisiest first.
         process: of both.
@@ -59,6 +59,7 @@ def kept(
     times: Tensor,
     cfg: float,
     keep: float = 0.8,
+    within: Tensor | None = None,
     at: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Step]:
     """``ddim`` of ``target``, attending as ``source`` does (prompt-to-prompt, Hertz 2208.01626).
@@ -75,6 +76,8 @@ def kept(
         cfg: the guidance scale.
         keep: share of the steps, 0…1, for which the attention to the prompt is the source's; that
             among places is for half as long. 0 is the target alone.
+        within: (1, 1, h, w) of the latents, 0…1, how much may change where; elsewhere stays the
+            source. None where all may.
         at: told how much of the sampling is done before the network is asked, as by ``guided``.
 
     Raises:
@@ -84,23 +87,23 @@ def kept(
         raise InputError(f"keep {keep}: give a number from 0, nothing of the picture, to 1")
     process = model.family.process
     told = source.told + target.told + source.told
-    rows = 3
-    negative_rows(model.network, (False,) * rows)
+    negative_rows(model.network, (False,) * 3)
     denoise = denoiser(model.network_for(told), process, model.family.prediction)
     moved, own = aligned(source, target)
     same = torch.eye(len(own)).to(moved)
-    first = times.detach().cpu()
+    grid = times.detach().cpu()
+    others = torch.stack([moved, same]), torch.stack([own, torch.zeros_like(own)])
 
-    with lending(
-        model.network, torch.stack([moved, same]), torch.stack([own, torch.zeros_like(own)])
-    ) as lent:
+    with lending(model.network, *others) as lent:
 
         def both(x: Tensor, t: Tensor) -> Tensor:
-            done = int((first[:-1] > t.to(first)).sum()) / (len(first) - 1)
+            done = int((grid[:-1] > t.to(grid)).sum()) / (len(grid) - 1)
             at(done)
             lent.prompt, lent.places = done < keep, done < PLACES * keep
-            here, there, away = denoise(torch.cat([x, x[1:]]), t).chunk(rows)
-            return torch.cat([here, away + cfg * (there - away)])
+            here, there, away = denoise(torch.cat([x, x[1:]]), t).chunk(3)
+            guided = away + cfg * (there - away)
+            # DDIM is linear and begins with one noise, so that what blends x̂₀ blends x
+            return torch.cat([here, guided if within is None else here.lerp(guided, within)])
 
         for step in ddim(both, noise.expand(2, -1, -1, -1), times, process, torch.zeros_like):
             yield Step(step.index, step.total, step.t, step.x[1:], step.x0[1:])
@@ -127,10 +130,10 @@ def aligned(source: Reading, target: Reading) -> tuple[Tensor, Tensor]:
 
 
 def _spread(n: int, m: int) -> Tensor:
-    """(n, m): the shares of n things, side by side as long as m others, that lie on each of them."""
-    ends, others = torch.arange(n + 1) / n, torch.arange(m + 1) / m
+    """(n, m): the share of each of n things on each of m others, both rows equally long."""
+    ends, others = m * torch.arange(n + 1), n * torch.arange(m + 1)
     shared = torch.minimum(ends[1:, None], others[1:]) - torch.maximum(ends[:-1, None], others[:-1])
-    return n * shared.clamp(min=0)
+    return shared.clamp(min=0) / m
 
 
 def _labels(reading: Reading) -> list[tuple[int, str, int]]:

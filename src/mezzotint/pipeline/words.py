@@ -108,9 +108,9 @@ def read(
 
 
 def _wordings(model: Model, prompt: str, dialect: Dialect) -> list[tuple[Chunk, ...]]:
-    """All that a prompt says, in its parts and in turns."""
+    """All that a prompt says, in its parts and in turns, each once."""
     parsed = parse(prompt, MAX_STEPS, dialect, known_words(model))
-    return [held.chunks for part in parsed.parts for held in part.schedule]
+    return list(dict.fromkeys(held.chunks for part in parsed.parts for held in part.schedule))
 
 
 def _windows(model: Model, chunks: Sequence[Chunk], dialect: Dialect) -> int:
@@ -199,8 +199,8 @@ def word_mask(
         InputError: the word is not in the prompt, or in no part of it that is read; the network
             does not attend to a prompt.
     """
-    sides = latents.shape[2:]
-    height, width = (side * model.factor for side in sides)
+    h, w = latents.shape[2:]
+    height, width = h * model.factor, w * model.factor
     reading, without = _with_and_without(model, prompt, word, Canvas(height, width), dialect)
     told = replace(reading.told + without.told, beside=_beside(model, latents))
     denoise = denoiser(model.network_for(told), model.family.process, model.family.prediction)
@@ -212,7 +212,7 @@ def word_mask(
             one, other = denoise(x.expand(2, -1, -1, -1), t)
             contrast += (one - other).abs().mean(0)
     attention = watch.take()[:, reading.of(word)].mean(1, keepdim=True)
-    shown = (_resized(attention, sides) * _blurred(contrast)).sqrt()
+    shown = (_resized(attention, (h, w)) * _blurred(contrast)).sqrt()
     return _resized(_soft(shown / shown.max()), (height, width)).clamp(0, 1)
 
 
