@@ -10,6 +10,7 @@ from PIL import Image
 
 from mezzotint.pipeline.drawing import to_picture
 from mezzotint.pipeline.editing import edit, outpaint
+from mezzotint.pipeline.editing.change import PASSES
 from mezzotint.pipeline.editing.outpaint import margins, mirrored, windows
 from mezzotint.pipeline.pipeline import Pipeline
 
@@ -29,7 +30,7 @@ def field(pipe: Pipeline, width: int, height: int) -> Image.Image:
 
 
 def grown(pipe: Pipeline, picture: Image.Image, expand, **options) -> np.ndarray:
-    out = pipe.edit(picture, "", expand=expand, **({"seed": 3, "steps": 12} | options))
+    out = pipe.edit(picture, "", expand=expand, **({"seed": 3, "steps": 12, "passes": 1} | options))
     return np.asarray(out.images[0]).astype(float)
 
 
@@ -108,7 +109,7 @@ def test_flat_stays_flat(tiny_model):
 
 
 def test_windows_of_a_batch_go_on_from_their_own_picture(smooth: Pipeline):
-    picture, told = field(smooth, 24, 24), {"expand": (0, 0, 30, 0), "steps": 3}
+    picture, told = field(smooth, 24, 24), {"expand": (0, 0, 30, 0), "steps": 3, "passes": 1}
     batch = smooth.edit(picture, "", seed=7, batch=2, **told)
     for k in range(2):
         alone = smooth.edit(picture, "", seed=7 + k, **told)
@@ -119,7 +120,7 @@ def test_windows_of_a_batch_go_on_from_their_own_picture(smooth: Pipeline):
 def test_every_step_shows_the_whole_picture(smooth: Pipeline):
     seen = list(smooth.stream_edit(field(smooth, 24, 24), "", expand=(0, 0, 30, 0), steps=3))
     assert [step.index for step in seen] == list(range(seen[0].total))
-    assert seen[0].total == 9
+    assert seen[0].total == 3 * 3 * PASSES  # windows, steps
     assert {image.size for step in seen for image in step.preview()} == {(54, 24)}
 
 

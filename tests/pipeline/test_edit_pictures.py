@@ -73,6 +73,36 @@ def test_what_is_not_masked_is_bit_for_bit_what_it_was(tiny: Pipeline, data, wid
     assert not np.array_equal(found, own)
 
 
+def test_strength_is_a_share_of_time_where_steps_are_even_in_noise(tiny: Pipeline):
+    for strength in (0.3, 0.6, 0.9):
+        told = {"steps": 20, "strength": strength, "cfg": 1.0}
+        shares = {
+            spacing: next(tiny.stream_edit(PICTURE, FOX, spacing=spacing, **told)).t
+            for spacing in ("linspace", "karras", "exponential")
+        }
+        assert all(strength - 0.25 < t <= strength for t in shares.values()), shares
+
+
+def test_a_source_is_drawn_again_with_its_attention(tiny: Pipeline):
+    told = {"source": FOX, "steps": 4, "cfg": 10.0, "keep": 0.2, "mask": mz.box(0, 0, 0.5, 1)}
+    with torch.no_grad():
+        own = tiny.model.encode_images(torch.tensor(PIXELS).permute(2, 0, 1)[None] / 127.5 - 1)
+    same, other = (tiny.edit(PICTURE, prompt, **told) for prompt in (FOX, "a red apple"))
+    away = [(each.latents - own)[..., :6].abs().max() for each in (same, other)]
+    assert away[0] < away[1] / 3
+    assert np.array_equal(np.asarray(other.images[0])[:, 24:], PIXELS[:, 24:])
+
+
+def test_what_was_done_is_in_the_picture_and_inspected(tiny: Pipeline, tmp_path, capsys):
+    from mezzotint.cli.inspect import inspect
+
+    out = tiny.edit(PICTURE, FOX, mask=mz.box(0, 0, 0.5, 1), strength=0.5, passes=2, steps=4)
+    out.images[0].save(tmp_path / "a.png")
+    inspect(tmp_path / "a.png")
+    said = "the picture that it began with (denoising strength 0.5, mask box:0,0,0.5,1, passes 2)"
+    assert f"# cannot be matched: {said}" in capsys.readouterr().out
+
+
 def test_a_white_mask_is_no_mask_but_for_the_noise_it_begins_with(tiny: Pipeline):
     white = Image.new("L", PICTURE.size, 255)
     assert np.array_equal(edited(tiny, mask=white), edited(tiny, strength=1))

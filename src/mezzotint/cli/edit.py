@@ -40,7 +40,7 @@ def edit(
     instruct: options.Instruct = False,
     source: options.Source = None,
     keep: options.Keep = 0.8,
-    passes: options.Passes = 1,
+    passes: options.Passes = None,
     negative: options.Negative = "",
     steps: options.Steps = None,
     cfg: options.Cfg = None,

@@ -100,7 +100,11 @@ Source = Annotated[
 ]
 Keep = Annotated[float, Option(help="Share of the steps that --source keeps attention for.")]
 Passes = Annotated[
-    int, Option(help="Go over each stretch of the steps so often; it joins what is painted better.")
+    int | None,
+    Option(
+        help="Go over each stretch of the steps so often; it joins what is painted better.",
+        show_default="1; 4 with --expand",
+    ),
 ]
 ImageCfg = Annotated[
     float | None,

@@ -18,6 +18,7 @@ from mezzotint.adapters.base import Adapter
 from mezzotint.diffusion import Noise, samplers, times
 from mezzotint.diffusion.inpainting import held, resampled
 from mezzotint.diffusion.noise import alone, source, weaker
+from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model
 from mezzotint.pipeline.attaching import asked_for, known_words
 from mezzotint.pipeline.conditioning import left_out, tell
@@ -26,6 +27,7 @@ from mezzotint.pipeline.prompts import DIALECTS, Prompt, parse
 from mezzotint.pipeline.request import Request
 
 STOP_SHORT = ("ddim", "pndm")  # if the family does
+EVEN_IN_NOISE = ("karras", "exponential", "align_your_steps")
 
 At = Callable[[float], None]
 """Told how much of the sampling is done, 0…1, before the network is asked."""
@@ -57,6 +59,7 @@ class Subject:
         grounds: what is drawn over one after the other, each made of the picture so far; the first
             is given None.
         size: width and height of the result, in pixels.
+        strength: how far from what is there it is drawn, 0…1; 1 is all the way from noise.
         image_cfg: the scale of guidance by what is joined to the latents; 1 is none.
         passes: how often each stretch of the times is gone over.
         steps: what yields the steps, where that is not the request's sampler.
@@ -65,6 +68,7 @@ class Subject:
 
     grounds: Sequence[Callable[[Image.Image | None], Ground]]
     size: tuple[int, int]
+    strength: float = 1.0
     image_cfg: float = 1.0
     passes: int = 1
     steps: "Callable[[Plan, Ground, At], Iterator[samplers.Step]] | None" = None
@@ -97,21 +101,22 @@ def blank(model: Model, request: Request) -> Subject:
     return Subject((lambda _: ground,), (request.width, request.height))
 
 
-def planned(model: Model, request: Request, skipped: int = 0) -> Plan:
+def planned(model: Model, request: Request, strength: float = 1.0) -> Plan:
     """Read the prompts, and say if one is too long.
 
     Args:
         model: what reads them.
         request: what is asked for.
-        skipped: how many of the steps are not taken, because they begin with a picture.
+        strength: of ``Subject``.
 
     Raises:
-        InputError: a prompt has a fault, or names an adapter that is not there.
+        InputError: a prompt has a fault, or names an adapter that is not there; or the strength is
+            so little that there is no step.
     """
     grid = times(model.family.process, request.steps, request.spacing, **_shift(model, request))
     if model.family.stops_short and request.sampler in STOP_SHORT:
         grid[-1] = model.family.process.t_least
-    grid = grid[skipped:]
+    grid = grid[_skipped(model, request, grid, strength) :]
     steps, words, dialect = max(len(grid) - 1, 1), known_words(model), DIALECTS[request.dialect]
     positive = parse(request.prompt, steps, dialect, words)
     negative = parse(request.negative, steps, dialect, words, True)
@@ -200,6 +205,22 @@ def _asked(model: Model, plan: Plan, image_cfg: float) -> Asked:
     if (request.cfg, image_cfg) != (1, 1) or [part.weight for part in told] != [1.0]:
         away = tell(model, plan.negative, dialect, replace(canvas, negative=True))[0]
     return Asked(told, away, request.cfg, request.guidance, None, image_cfg)
+
+
+def _skipped(model: Model, request: Request, grid: Tensor, strength: float) -> int:
+    """How many of the steps only change the noised picture: all but a share of them, or of time.
+
+    A share of the steps is what strength is to everybody. But where they are even in the logarithm
+    of noise, a few of them in the middle are all the way from a little of it to a lot.
+    """
+    steps, process = request.steps, model.family.process
+    skipped = steps - int(steps * strength)
+    if request.spacing in EVEN_IN_NOISE:
+        begin = process.t_clean + strength * (process.t_noise - process.t_clean)
+        skipped = int((grid[:-1] > begin).sum())
+    if strength and skipped == steps:
+        raise InputError(f"strength {strength} of {steps} steps is no step: raise either")
+    return skipped
 
 
 def _shift(model: Model, request: Request) -> dict[str, float]:

@@ -127,8 +127,8 @@ class Pipeline:
         """
         if self.model.family.beside is None:
             self._refuse_other_inputs()
-        request, subject, skipped = prepared(self.model, self.source, image, prompt, **options)
-        return self._steps(planned(self.model, request, skipped), subject)
+        request, subject = prepared(self.model, self.source, image, prompt, **options)
+        return self._steps(planned(self.model, request, subject.strength), subject)
 
     @contextmanager
     def attached(self, *adapters: Adapter) -> Generator[Self]:

@@ -11,7 +11,7 @@ from mezzotint.pipeline.metadata import recipe as names
 from mezzotint.pipeline.request import MAX_CFG
 
 STRENGTH = 0.6  # of an edit that sees the picture only in what it begins with
-MAX_PASSES = 20
+PASSES, MAX_PASSES = 4, 20  # of what grows, and sees what is around it only as noised
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,6 @@ class Change:
     passes: int
     source: str | None
     keep: float
-
-    def skipped(self, steps: int) -> int:
-        """How many of the steps are left out, because they would only change the noised picture.
-
-        Raises:
-            InputError: all of them, though something is to be done.
-        """
-        skipped = steps - int(steps * self.strength)
-        if self.strength and skipped == steps:
-            raise InputError(f"strength {self.strength} of {steps} steps is no step: raise either")
-        return skipped
 
     @property
     def fields(self) -> dict[str, object]:
@@ -62,7 +51,7 @@ def checked(
     expand: Expand | None,
     instruct: bool,
     image_cfg: float | None,
-    passes: int,
+    passes: int | None,
     source: str | None,
     keep: float,
 ) -> Change:
@@ -82,6 +71,8 @@ def checked(
         raise InputError(f"expand and {other}: one at a time, then edit the result")
     if source is not None and beside is not None:
         raise InputError(f"source: not with {beside.purpose}, whose network sees the picture")
+    if passes is None:
+        passes = 1 if expand is None or (beside is not None and beside.masked) else PASSES
     if source is not None and passes != 1:
         raise InputError(f"passes {passes}: not with source, which knows its noise, leave it out")
     if beside is not None and beside.masked and mask is None and expand is None:

@@ -86,12 +86,12 @@ def prepared(
     expand: Expand | None = None,
     instruct: bool = False,
     image_cfg: float | None = None,
-    passes: int = 1,
+    passes: int | None = None,
     source: str | None = None,
     keep: float = 0.8,
     **options: Unpack[Options],
-) -> tuple[Request, Subject, int]:
-    """What is requested, what is drawn, and how many of the steps are left out.
+) -> tuple[Request, Subject]:
+    """What is requested, and what is drawn.
 
     Args:
         model: what draws.
@@ -121,19 +121,18 @@ def prepared(
     picture = laid_on(read(image), "white")
     lay = _grown if expand is not None else _kept
     edit, request = lay(model, picture, prompt, change, options)
-    skipped = change.skipped(request.steps)
     _warn_of_softness(model.family, edit.fit)
-    subject = Subject(
+    return request, Subject(
         grounds=[partial(edit.ground, window) for window in edit.windows]
         if change.strength
         else [edit.unchanged],
         size=edit.picture.size,
+        strength=change.strength,
         image_cfg=1.0 if change.image_cfg is None else change.image_cfg,
         passes=change.passes,
         steps=None if source is None else reword.Reworded(model, source, change.keep),
         fields=change.fields,
     )
-    return request, subject, skipped
 
 
 def _kept(

@@ -40,7 +40,11 @@ class Reworded:
         family, network = model.family, model.network_for(source.told, request.guidance)
         denoise = denoiser(network, family.process, family.prediction)
         *_, last = inverted(denoise, ground.latents, grid, family.process)
-        yield from kept(model, last.x, source, target, grid, request.cfg, self.keep, at)
+        yield from kept(
+            *(model, last.x, source, target, grid, request.cfg, self.keep),
+            within=ground.mask,
+            at=at,
+        )
 
 
 def sampler(name: str | None) -> str:
