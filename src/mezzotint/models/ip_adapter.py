@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from mezzotint.models.unet import UNet
 from mezzotint.nn.attention import Attention
-from mezzotint.nn.init import zeroed
 from mezzotint.nn.transformer import CrossBlock, TransformerBlock
 
 
@@ -151,7 +150,7 @@ def new_adapter(unet: UNet, image_width: int, tokens: int) -> IPAdapter:
     adapter = IPAdapter(IPAdapterParams(image_width, tokens, context, widths, None))
     for attention, key, value in zip(attentions, adapter.keys, adapter.values, strict=True):
         key.load_state_dict(attention.key.state_dict())
-        zeroed(value)
+        nn.init.zeros_(value.weight)
     return adapter
 
 
