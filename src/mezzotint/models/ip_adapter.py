@@ -150,7 +150,7 @@ def new_adapter(unet: UNet, image_width: int, tokens: int) -> IPAdapter:
     adapter = IPAdapter(IPAdapterParams(image_width, tokens, context, widths, None))
     for attention, key, value in zip(attentions, adapter.keys, adapter.values, strict=True):
         key.load_state_dict(attention.key.state_dict())
-        nn.init.zeros_(value.weight)
+        nn.init.zeros_(value.get_parameter("weight"))
     return adapter
 
 
