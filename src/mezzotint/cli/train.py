@@ -16,8 +16,8 @@ def train(
         Argument(
             metavar="RECIPE.toml|NAME",
             help="A file, or one of autoencoder, denoiser, flow, clip, folded, student, judge, "
-            "depth, controlnet, ip-adapter, ip-style, instruct; or the first six: storybook, "
-            "smoke.",
+            "depth, controlnet, ip-adapter, ip-style, instruct, lora, dreambooth, "
+            "textual-inversion; or the first six: storybook, smoke.",
         ),
     ],
     data: Annotated[
