@@ -1,7 +1,7 @@
 """Pairs, conditions and views of the storybook world, to look at: `python bench/pairs.py`.
 
 Writes docs/pairs.jpg: a change of each kind with its instruction, the depth and the boxes of what
-came of it; then characters in several scenes, and second views.
+came of it; then characters in several scenes, second views, and others in a style.
 """
 
 import io
@@ -22,6 +22,7 @@ from mezzotint.world import (
     boxes,
     character_scenes,
     depth,
+    in_style_of,
     instruction,
     render,
     sample_change,
@@ -72,13 +73,16 @@ def sheet(rows: Sequence[Sequence[Tile]], size: int) -> Image.Image:
 def main() -> None:
     """Write the page's picture."""
     size = 144
-    rows = [pair_row(seed, seed, size) for seed in range(len(CHANGES))]
+    rows = [pair_row(105 + k, k, size) for k in range(len(CHANGES))]
     for k, name in enumerate(CHARACTERS[:3]):
         rows.append(view_row(name, character_scenes(name, 4, k), size))
-    for seed in (4, 11):
+    for seed in (7, 23):
         scene = sample_scene(seed)
         views = [scene, *(second_view(scene, k) for k in range(3))]
         rows.append(view_row("a scene and second views", views, size))
+    scene = next(s for s in map(sample_scene, range(99)) if s.things and s.style == "oil")
+    others = [scene, *(in_style_of(scene, k) for k in range(3))]
+    rows.append(view_row("a scene and others in its style", others, size))
     half = -(-len(rows) // 2)
     left, right = sheet(rows[:half], size), sheet(rows[half:], size)
     whole = Image.new("RGB", (left.width + right.width, left.height), "white")

@@ -105,6 +105,40 @@ One combination in twelve is never drawn: of two objects, of an object and its c
 its place or its style, but for the default one (`withheld.py` says which). So a model can be asked
 for what it never saw. `compose` draws anything.
 
+## Pairs and conditions
+
+Since all of a scene is known, so is what it would be but for one change, and how near everything
+is. From this the embedded model learns to follow instructions, depth, boxes and reference pictures.
+
+    from mezzotint.world import boxes, box_map, change_mask, depth, instruction, sample_change
+
+    change = sample_change(8)        # .kind, .before, .after: two scenes that differ by one change
+    words = instruction(change, 0)   # make the helicopters green
+    away = ~change_mask(change)      # the pixels that the two pictures share
+    near = depth(change.after)       # (256, 256) float32, 1 nearest, the sky 0
+    frames = box_map([box for _, box in boxes(change.after)])
+
+![pairs with instruction, depth and boxes; characters; second views](pairs.jpg)
+
+A change is of hour, season, weather, place, style, of a thing's colour or hat, or adds, removes or
+replaces a thing, each as often. Everything else stays at its spot, so its pixels are the same:
+a change of one thing touches its own, its shadow, halo and reflection. Pixel art chooses its few
+colours for the whole picture, so there no single thing is changed; neon hardly shows a season, so
+none is. A `size` says how large a thing is among as many as there are, so it is told anew where
+one is added or removed. Neither scene of a pair has what is kept back.
+
+Depth is the inverse of the distance. Ground and water come nearer in a straight line from the
+horizon, 0, to the lower edge, 1; a thing is as near as its feet, or as the water's line where it is
+afloat. Hills, woods and houses are at the horizon, and a room's wall where its floor ends. What has
+no ground (in the air, under water, in space, before a plain colour) is the nearer the larger it is,
+and what covers another is nearer. A hat, and what stands on a thing, are as near as what bears
+them.
+
+`second_view(scene, seed)` has the same things elsewhere, `in_style_of(scene, seed)` others in the
+same style, `character_scenes(name, 4, seed)` one kind, as of the twelve `CHARACTERS` outside the
+core, in several places; `setting_caption` tells of a picture what is no thing. The picture above is
+drawn by `python bench/pairs.py`.
+
 ## Where the art comes from
 
 The objects are the open Fluent emoji (MIT), which npm fetches on first use as `{package}`

@@ -60,6 +60,7 @@ def test_another_picture_in_a_style_shares_nothing_else(seed: int, other: int):
     assert view == in_style_of(scene, other)
     assert view.style == scene.style
     assert view.place != scene.place
+    assert view.things
     assert not {thing.name for thing in view.things} & {thing.name for thing in scene.things}
     assert view.hour != scene.hour or {view.place, scene.place} & set(HOURLESS)
     assert not kept_back(view)

@@ -82,7 +82,7 @@ def in_style_of(scene: Scene, seed: int) -> Scene:
         other = replace(sample_scene(int(rng.integers(1 << 62))), style=scene.style)
         apart = names.isdisjoint(thing.name for thing in other.things)
         later = other.hour != scene.hour or other.place in HOURLESS or scene.place in HOURLESS
-        if apart and later and other.place != scene.place and not kept_back(other):
+        if other.things and apart and later and other.place != scene.place and not kept_back(other):
             return other
 
 
