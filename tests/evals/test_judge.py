@@ -68,7 +68,7 @@ def test_pictures_that_cannot_be_judged_are_refused(file):
 
 
 def test_what_is_no_judge_is_refused(tmp_path):
-    with pytest.raises(InputError, match="none.safetensors: there is no such file"):
+    with pytest.raises(InputError, match=r"none\.safetensors: there is no such file"):
         load(tmp_path / "none.safetensors")
     (tmp_path / "text.safetensors").write_text("not weights")
     with pytest.raises(InputError, match=r"text.safetensors is none; wanted is safetensors"):

@@ -38,10 +38,16 @@ PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3),
 def folder(tmp_path_factory) -> Path:
     """Both denoisers with random weights, the U-Net the default, an image tower, three LoRAs."""
     model, flow = tiny_storybook([FOX])
-    path = tmp_path_factory.mktemp("weights") / "model"
-    about = {"student": {"steps": "3", "spacing": "linspace"}, "folded": {}}
-    loras = {name: safetensors.torch.save(CHANGE, told) for name, told in about.items()}
-    loras["instruct"] = safetensors.torch.save(pack(OBEYS), {"cfg": "3"})
+    home = tmp_path_factory.mktemp("weights")
+    path = home / "model"
+    about = {
+        "student": (CHANGE, {"steps": "3", "spacing": "linspace"}),
+        "folded": (CHANGE, {}),
+        "instruct": (pack(OBEYS), {"cfg": "3"}),
+    }
+    loras = {name: home / f"{name}.safetensors" for name in about}
+    for name, (tensors, told) in about.items():
+        safetensors.torch.save_file(tensors, loras[name], told)
     storybook.save(model, path, flow, CLIPVision(SIZES.vision), loras)
     return path
 

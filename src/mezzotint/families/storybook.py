@@ -253,7 +253,7 @@ def save(
     path: Path,
     other: UNet | DiT | None = None,
     vision: CLIPVision | None = None,
-    loras: Mapping[str, bytes] | None = None,
+    loras: Mapping[str, Path] | None = None,
 ) -> None:
     """Write a model to a new folder, its weights packed to 8 bits.
 
@@ -277,8 +277,9 @@ def save(
         for name, part in parts.items():
             weights = part.state_dict() | (scale if part is autoencoder else {})
             save_packed(folder / f"{name}.safetensors", weights, {"family": STORYBOOK.name})
-        for name, data in (loras or {}).items():
-            write_whole(folder / LORAS[name], data)
+        for name, file in (loras or {}).items():
+            tensors = open_tensors(file)
+            save_packed(folder / LORAS[name], dict(tensors), dict(tensors.metadata))
         write_whole(folder / TOKENIZER, encoder.tokenizer.to_str().encode())
         write_whole(folder / SIZES_FILE, json.dumps(head | sizes, indent=2).encode() + b"\n")
         write_manifest(folder, STORYBOOK.name)

@@ -80,7 +80,7 @@ def pack(
         folder,
         other=next(iter(other_networks), None),
         vision=None if clip is None else read_network(clip, "vision", CLIPVision, SIZES.vision),
-        loras={name: _read_file(file) for name, file in (loras or {}).items()},
+        loras=loras,
     )
 
 
