@@ -299,7 +299,7 @@ def test_an_earlier_layer_of_clip_is_read(saved, monkeypatch):
 
 def test_a_controlnet_draws_the_same_picture(saved, tmp_path):
     pipe, mine = saved("sd2")
-    edges = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8))
+    edges = Image.fromarray(np.random.default_rng(0).integers(0, 256, (72, 108, 3), np.uint8))
     net = randomised(ControlNetModel.from_unet(pipe.unet))
     net.save_pretrained(tmp_path / "net")
     steered = StableDiffusionControlNetPipeline(

@@ -10,10 +10,12 @@ import torch
 from PIL import Image
 from torch import nn
 
+import mezzotint as mz
 from mezzotint.adapters.base import attached
 from mezzotint.adapters.controlnet import CONTROL, controlnet
 from mezzotint.adapters.maps import canny
 from mezzotint.errors import InputError
+from mezzotint.families import storybook
 from mezzotint.families.base import Beside, Model
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.dit import DiT, DiTParams
@@ -26,6 +28,7 @@ from mezzotint.training.data.pictures import finish, write_captions
 from mezzotint.training.draw import Draw
 from mezzotint.training.presets.controlnet import CONTROLNET
 from mezzotint.training.process_group import Group
+from mezzotint.training.run import run
 from mezzotint.training.tasks.controlnet import ControlNetTask
 from mezzotint.world import box_map
 
@@ -263,6 +266,23 @@ def test_edges_are_found_where_none_are_given(album, build) -> None:
     assert set(batch["conditions"].unique().tolist()) == {0.0, 1.0}
     with pytest.raises(InputError, match=r"album has no folder conditions: .*kinds=\[\"edges\"\]"):
         build(album, kinds=("sketch",))
+
+
+def test_a_run_leaves_a_model_that_is_steered_by_name(album, model, tmp_path) -> None:
+    base = tmp_path / "base"
+    storybook.save(model, base)
+    fields = {"steps": 1, "warmup": 1, "batch": 2, "bf16": False}
+    pictures = {"size": SIZE, "held_out": 2}
+    task = {"base": str(base), "kinds": ["sketch"], "direction": 0.0}
+    done = run("controlnet", album, tmp_path / "run", task=task, pictures=pictures, **fields)
+    assert (done / "model" / CONTROL).is_file()
+    assert not (base / CONTROL).exists()
+    pipe = mz.load(done / "model")
+    sketch = Image.open(album / "conditions" / "0.png")
+    plain = pipe.generate("number 0", seed=1, steps=2).latents
+    with pipe.attached(controlnet(f"{done / 'model'}#sketch", sketch)):
+        assert not torch.equal(pipe.generate("number 0", seed=1, steps=2).latents, plain)
+    assert torch.equal(mz.load(base).generate("number 0", seed=1, steps=2).latents, plain)
 
 
 def test_what_cannot_be_steered_is_said_in_a_line(album, build, model, tmp_path) -> None:

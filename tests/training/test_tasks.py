@@ -173,7 +173,8 @@ class Oracle(nn.Module):
 
     def __init__(self, x0: float, process: Process, time_scale: float) -> None:
         super().__init__()
-        self.x0, self.process, self.time_scale = x0, process, time_scale
+        self.x0 = nn.Parameter(torch.tensor(x0), requires_grad=False)
+        self.process, self.time_scale = process, time_scale
 
     def forward(self, x, t, context, y):
         native = (t / self.time_scale).double()

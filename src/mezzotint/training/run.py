@@ -19,6 +19,7 @@ from mezzotint.training.recipe import Recipe
 from mezzotint.training.resolve import changed, resolve
 from mezzotint.training.sighted import base_folder
 from mezzotint.training.tasks.clip import CLIPRecipe
+from mezzotint.training.tasks.controlnet import ControlNetRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.instruct import InstructRecipe
@@ -35,7 +36,7 @@ def run(
     """Train a recipe and return the folder of the run; a run that was begun goes on.
 
     A chain returns the folder of the model that it makes. A denoiser's run has one in ``model``,
-    and so has one that lets a model of ours see pictures.
+    and so has one of what steers a model of ours by pictures.
 
     Args:
         recipe: a preset's name, a chain's, or a TOML file.
@@ -59,7 +60,7 @@ def run(
         _run_one(chosen, source, folder, group)
         if isinstance(chosen.task, DenoiserRecipe):
             _pack([(folder, chosen.task)], chosen.pictures.size, folder / "model", group)
-        if isinstance(chosen.task, IPAdapterRecipe | InstructRecipe):
+        if isinstance(chosen.task, ControlNetRecipe | InstructRecipe | IPAdapterRecipe):
             _pack_beside(base_folder(chosen.task.base), folder, group)
         return folder
 
