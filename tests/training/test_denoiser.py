@@ -72,6 +72,30 @@ def test_the_second_denoiser_reads_with_the_first_ones_tower_as_it_is(home, pict
     assert bits(along, "text.safetensors") != bits(home / "denoiser", "text.safetensors")
 
 
+def test_a_run_goes_on_from_another_ones_weights(home, pictures):
+    """At a rate of nearly nothing it stays what that was; the text tower learns along."""
+    task = {**TASKS["denoiser"], "begin_run": "denoiser"}
+    still, other = home / "still", home / "further"
+    trained("denoiser", pictures, still, task=task, lr=1e-9)
+    first, last = (
+        load_file(run / "export" / "unet.safetensors") for run in (home / "denoiser", still)
+    )
+    assert all((first[name] - last[name]).abs().max() < 1e-6 for name in first)
+    assert bits(still, "tokenizer.json") == bits(home / "denoiser", "tokenizer.json")
+    trained("denoiser", pictures, other, task=task)
+    for file in ("unet.safetensors", "text.safetensors"):
+        assert bits(other, file) != bits(home / "denoiser", file)
+
+
+def test_a_run_of_other_sizes_is_none_to_go_on_from(home, pictures):
+    task = {**TASKS["denoiser"], "begin_run": "denoiser"}
+    wide = {**task, "network": {**UNET, "channels": [32, 32]}}
+    with pytest.raises(InputError, match=r"begin_run 'denoiser' is of other sizes than"):
+        trained("denoiser", pictures, home / "wide", task=wide)
+    with pytest.raises(InputError, match=r"nowhere has no export/"):
+        trained("denoiser", pictures, home / "lost", task={**task, "begin_run": "nowhere"})
+
+
 def test_clip_images_learn_to_say_what_the_denoisers_tower_reads(home, pictures):
     for file in ("text.safetensors", "tokenizer.json"):
         assert bits(home / "clip", file) == bits(home / "denoiser", file)

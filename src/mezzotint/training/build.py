@@ -7,9 +7,11 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from mezzotint.errors import InputError
-from mezzotint.families.storybook import denoiser_of, together
+from mezzotint.families.storybook import denoiser_of, kind_of, together
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIP, CLIPText, CLIPTextParams
+from mezzotint.models.dit import DiT
+from mezzotint.models.unet import UNet
 from mezzotint.training.assemble import read_autoencoder, read_text, read_tokenizer
 from mezzotint.training.controlled import build_controlnet
 from mezzotint.training.data import depths
@@ -18,6 +20,7 @@ from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
 from mezzotint.training.distilled import build_folding, build_student
+from mezzotint.training.exports import read_network, read_sizes
 from mezzotint.training.journal import note_progress
 from mezzotint.training.personalised import build_inversion, build_lora
 from mezzotint.training.process_group import Group
@@ -140,7 +143,7 @@ def _clip(
 ) -> CLIPTask:
     text = read_text(folder.parent / task.text_run) if task.text_run else None
     sets = group.leader_first(lambda: _pictures(recipe, source, folder.parent))
-    tokenizer = _tokenizer(task, task.text, folder, sets.train, group)
+    tokenizer = _tokenizer(task.text_run, task.text, folder, sets.train, group)
     tokens = group.leader_first(
         lambda: (caption_tokens(sets.train, tokenizer), caption_tokens(sets.held_out, tokenizer))
     )
@@ -152,10 +155,11 @@ def _denoiser(
 ) -> DenoiserTask:
     home = folder.parent
     autoencoder = read_autoencoder(home / task.autoencoder_run).to(group.device)
-    network = denoiser_of(task.network)
-    text = read_text(home / task.text_run) if task.text_run else CLIPText(task.text)
+    network = _begun(home / task.begin_run, task) if task.begin_run else denoiser_of(task.network)
+    reads = task.text_run or task.begin_run
+    text = read_text(home / reads).train() if reads else CLIPText(task.text)
     encoded = open_latents(recipe.pictures, source, home / "data", autoencoder, group)
-    tokenizer = _tokenizer(task, task.text, folder, encoded[0][0], group)
+    tokenizer = _tokenizer(reads, task.text, folder, encoded[0][0], group)
     mean, std = (moment.to(group.device) for moment in encoded[0][1].moments())
     model = together(
         network, autoencoder, text.to(group.device), tokenizer, (mean, std), recipe.pictures.size
@@ -169,14 +173,21 @@ def _denoiser(
     return DenoiserTask(task, recipe.seed, recipe.steps, train, held_out, model, tokenizer)
 
 
+def _begun(run: Path, task: DenoiserRecipe) -> UNet | DiT:
+    """The network of a finished run, to go on from."""
+    name = kind_of(task.network)
+    if read_sizes(run, name, task.network) != task.network:
+        raise InputError(
+            f"task.begin_run {run.name!r} is of other sizes than task.network: give those in "
+            f"{run}/export/{name}.json"
+        )
+    return read_network(run, name, denoiser_of, task.network).requires_grad_(True).train()
+
+
 def _tokenizer(
-    task: CLIPRecipe | DenoiserRecipe,
-    text: CLIPTextParams,
-    folder: Path,
-    pictures: PictureSet,
-    group: Group,
+    run: str, text: CLIPTextParams, folder: Path, pictures: PictureSet, group: Group
 ) -> Tokenizer:
-    """The tokenizer of the text tower that the task takes, or one that is learned with its own."""
-    if task.text_run:
-        return read_tokenizer(folder.parent / task.text_run)
+    """The tokenizer of a sibling run whose text tower is taken, or one that is learned."""
+    if run:
+        return read_tokenizer(folder.parent / run)
     return group.leader_first(lambda: run_tokenizer(folder, text, pictures))

@@ -49,6 +49,7 @@ _DENOISER_TASK = DenoiserRecipe(
     network=SIZES.unet,
     autoencoder_run="autoencoder",
     text=SIZES.text,
+    begin_run="",
     text_run="",
     times="logit_normal",
     times_mean=0.6,  # latents of twice the side bear twice the noise (Hoogeboom et al. 2301.11093)

@@ -47,8 +47,11 @@ class DenoiserRecipe:
         network: the network; the family's process and prediction follow from its kind.
         autoencoder_run: the run whose latents it learns; a sibling of this one's folder.
         text: the text tower that it reads captions with, where that learns along.
-        text_run: the run whose text tower and tokenizer it takes as they are, a sibling of this
-            one's folder; if empty, a tower of its own learns along.
+        begin_run: the finished run, a sibling of this one's folder, whose network it goes on
+            training, and whose text tower unless ``text_run`` says another; if empty, it begins
+            with random weights.
+        text_run: the run whose text tower and tokenizer it takes as they are, likewise; if empty,
+            a tower of its own learns along.
         times: the distribution of training times, with ``times_mean`` and ``times_std``.
         direction: weight of the velocity-direction term.
         caption_dropout: share of the captions that are left empty, for guidance.
@@ -59,6 +62,7 @@ class DenoiserRecipe:
     network: UNetParams | DiTParams
     autoencoder_run: str
     text: CLIPTextParams
+    begin_run: str
     text_run: str
     times: Distribution
     times_mean: float
