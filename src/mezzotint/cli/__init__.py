@@ -13,6 +13,7 @@ from mezzotint.cli.edit import edit
 from mezzotint.cli.eval import evaluate
 from mezzotint.cli.generate import generate
 from mezzotint.cli.inspect import inspect
+from mezzotint.cli.lab import lab
 from mezzotint.cli.lora import app as lora
 from mezzotint.cli.models import models
 from mezzotint.cli.train import train
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, edit, train, world, inspect, convert, models):
+for verb in (generate, edit, lab, train, world, inspect, convert, models):
     app.command()(verb)
 app.add_typer(lora, name="lora")
 app.command("eval")(evaluate)  # whose name is python's own

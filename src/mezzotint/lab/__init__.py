@@ -1,0 +1,1 @@
+"""The lab: pages that show why it works, on a live model."""

@@ -1,0 +1,144 @@
+"""The lab's server: pages, and what they ask of the model while they are open.
+
+It is for the person at this machine. It answers to no other host's name and to no page of another
+origin, loads nothing from elsewhere, and runs no script that is not one of its files.
+"""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from mezzotint import __version__
+from mezzotint.diffusion.samplers import SAMPLERS
+from mezzotint.lab.drawings import VIEWS, Event, changes_model, drawing
+from mezzotint.lab.lessons import LESSONS
+from mezzotint.lab.schedules import schedules
+from mezzotint.lab.source import excerpt
+from mezzotint.lab.turns import Job, Turns
+from mezzotint.pipeline.pipeline import Pipeline
+from mezzotint.pipeline.request import Options
+
+HOSTS = ("localhost", "127.0.0.1", "[::1]")
+MOST_STEPS, LONGEST = 100, 1000
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+def create(load: Callable[[], Pipeline]) -> FastAPI:
+    """The app.
+
+    Args:
+        load: gives the model; called once, when a page first asks something of it.
+    """
+    turns, model = Turns(), cache(load)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        yield
+        turns.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))
+    app.middleware("http")(_guarded)
+    pages = _pages()
+
+    @app.get("/", response_class=HTMLResponse)
+    def contents() -> str:
+        return pages.get_template("contents.html").render()
+
+    @app.get("/lessons/{slug}", response_class=HTMLResponse)
+    def lesson(slug: str) -> Response:
+        for number, each in enumerate(LESSONS, 1):
+            if each.slug == slug:
+                page = pages.get_template(f"{slug}.html")
+                return HTMLResponse(page.render(lesson=each, number=number))
+        return HTMLResponse(pages.get_template("missing.html").render(), 404)
+
+    @app.get("/api/schedules")
+    def all_schedules() -> JSONResponse:
+        return JSONResponse(schedules(), headers={"Cache-Control": "max-age=3600"})
+
+    @app.get("/api/draw")
+    async def draw(
+        prompt: Annotated[str, Query(max_length=LONGEST)],
+        show: Annotated[str, Query()] = "x0",
+        steps: Annotated[int | None, Query(ge=1, le=MOST_STEPS)] = None,
+        sampler: str | None = None,
+        cfg: float | None = None,
+        seed: int | None = None,
+        negative: Annotated[str, Query(max_length=LONGEST)] = "",
+    ) -> StreamingResponse:
+        options = Options(steps=steps, sampler=sampler, cfg=cfg, seed=seed, negative=negative)
+        views = [view for view in VIEWS if view in show.split(",")]
+        begin = partial(_drawn, model, prompt, options, views)
+        job = turns.run(begin, alone=changes_model(prompt))
+        return StreamingResponse(_as_text(job), media_type="text/event-stream")
+
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    return app
+
+
+def _drawn(
+    model: Callable[[], Pipeline], prompt: str, options: Options, views: Sequence[str]
+) -> Iterator[Event]:
+    yield from drawing(model(), prompt, options, views)
+
+
+async def _as_text(events: Job[Event]) -> AsyncIterator[str]:
+    """Events as a page's EventSource reads them."""
+    async for event in events:
+        yield f"event: {event.name}\ndata: {json.dumps(event.told)}\n\n"
+
+
+async def _guarded(request: Request, answer: Next) -> Response:
+    """Answer this machine's own pages only, and tell the browser what they may do."""
+    site = request.headers.get("sec-fetch-site", "none")
+    origin = request.headers.get("origin")
+    own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+    followed = request.headers.get("sec-fetch-dest") == "document" and request.method == "GET"
+    api = request.url.path.startswith("/api/")
+    linked = followed and not api  # from anywhere, as a person does
+    if (site not in ("none", "same-origin") and not linked) or origin not in (None, own):
+        return PlainTextResponse("this is a page of another site: open the lab itself", 403)
+    response = await answer(request)
+    response.headers.update(HEADERS)
+    return response
+
+
+def _pages() -> Environment:
+    pages = Environment(
+        loader=PackageLoader("mezzotint.lab", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    cast("dict[str, Any]", pages.globals).update(
+        lessons=LESSONS, excerpt=excerpt, samplers=sorted(SAMPLERS), version=__version__
+    )
+    return pages

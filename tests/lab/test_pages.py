@@ -1,0 +1,158 @@
+"""The pages in a real browser: controls are moved, and what they show is what Python computes.
+
+The pages' policy forbids eval, so nothing here waits by ``wait_for_function``.
+"""
+
+import re
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+
+from mezzotint.diffusion import Process
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+LIGHTEST = 300_000  # bytes of the first lesson's page, all told
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """A page that fails the test on any fault of a script and any request to elsewhere."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            request.url.startswith((address, "data:", "blob:")) or faults.append(request.url)
+        ),
+    )
+    yield page
+    page.close()
+    assert faults == []
+
+
+def numbers(page) -> dict[str, list[str]]:
+    rows = page.locator("#numbers tbody tr").all()
+    return {row.locator("th").inner_text(): row.locator("td").all_inner_texts() for row in rows}
+
+
+def test_dissolve_shows_the_processes_numbers(page, address):
+    page.goto(f"{address}/lessons/dissolve")
+    page.locator("#now").wait_for(state="attached")
+    page.fill("#t", "350")
+    shown = numbers(page)
+    for name, process, t in (
+        ("linear", Process.linear(), 349.0),
+        ("scaled-linear", Process.scaled_linear(), 349.0),
+        ("cosine", Process.cosine(), 0.35),
+        ("flow", Process.flow(), 0.35),
+    ):
+        at = torch.tensor(t, dtype=torch.float64)
+        found = [float(each) for each in shown[name]]
+        true = [f(at).item() for f in (process.alpha_bar, process.alpha, process.sigma)]
+        assert found[:3] == pytest.approx(true, abs=6e-4)
+        assert found[3] == pytest.approx(process.snr(at).item(), rel=2e-3)
+    page.fill("#t", "0")
+    assert {row[3] for row in numbers(page).values()} == {"∞"}
+
+
+def test_dissolve_goes_by_keyboard_and_by_itself(page, address):
+    page.goto(f"{address}/lessons/dissolve")
+    page.locator("#now").wait_for(state="attached")
+    page.focus("#t")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert page.inner_text("#steps") == "3"
+    before = page.locator("canvas").first.screenshot()
+    page.check("#alone")
+    assert page.locator("canvas").first.screenshot() != before
+    page.click("#play")
+    page.locator("#play[aria-pressed=true]").wait_for()
+    page.wait_for_timeout(300)
+    page.click("#play")
+    assert int(page.inner_text("#steps")) > 3
+
+
+def test_dissolve_takes_ones_own_picture_and_says_what_is_none(page, address, tmp_path):
+    page.goto(f"{address}/lessons/dissolve")
+    page.locator("#now").wait_for(state="attached")
+    Image.new("RGB", (50, 80), "#ff0000").save(tmp_path / "red.png")
+    (tmp_path / "no.png").write_text("not a picture")
+    said: list[str] = []
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.accept()))
+    page.set_input_files("#file", tmp_path / "red.png")
+    page.locator(".subjects input:checked").wait_for(state="detached")
+    page.locator("canvas").first.screenshot(path=tmp_path / "seen.png")
+    with Image.open(tmp_path / "seen.png") as seen:
+        assert seen.convert("RGB").getpixel((40, 40)) == (255, 0, 0)
+    page.set_input_files("#file", tmp_path / "no.png")
+    page.wait_for_timeout(300)
+    assert said == ["This is no picture that the browser can read."]
+
+
+def test_the_first_page_is_light(page, address):
+    sizes: list[int] = []
+    page.on("requestfinished", lambda r: sizes.append(r.sizes()["responseBodySize"]))
+    page.goto(f"{address}/lessons/dissolve", wait_until="networkidle")
+    assert 20_000 < sum(sizes) <= LIGHTEST
+
+
+def test_emerge_draws_races_and_is_looked_through(page, address):
+    page.goto(f"{address}/lessons/emerge")
+    page.fill("#steps", "4")
+    page.select_option("#rival", "euler")
+    page.click("#go")
+    page.locator("#go:enabled").wait_for()
+    assert page.inner_text("#said") == "ddim: 4 of 4 steps · euler: 4 of 4 steps"
+    pictures = page.locator(".lane").first.locator("img")
+    last = pictures.first.get_attribute("src")
+    page.fill("#scrub", "0")
+    assert page.inner_text("#at") == "1 of 4"
+    assert pictures.first.get_attribute("src") != last
+    page.fill("#scrub", "3")
+    assert pictures.first.get_attribute("src") == last
+
+
+def test_emerge_says_what_is_wrong(page, address):
+    page.goto(f"{address}/lessons/emerge")
+    page.fill("#prompt", "a fox <lora:nowhere:1>")
+    page.click("#go")
+    page.locator("#said", has_text=re.compile("nowhere")).wait_for()
+    assert page.is_enabled("#go")
+
+
+def test_light_and_dark_are_kept(page, address):
+    page.goto(address)
+
+    def paper() -> bytes:
+        return page.screenshot(clip={"x": 5, "y": 5, "width": 1, "height": 1})
+
+    light = paper()
+    page.click("#theme")
+    dark = paper()
+    assert dark != light
+    page.reload()
+    assert paper() == dark
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("path", ["/", "/lessons/dissolve", "/lessons/emerge"])
+def test_nothing_sticks_out_at_any_width(page, address, path, width, tmp_path):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(address + path)
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert Image.open(tmp_path / "page.png").width == width

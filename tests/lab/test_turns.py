@@ -1,0 +1,100 @@
+"""Drawings in turns: nobody waits for another's end, and what is cancelled stops at its step."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mezzotint.lab.turns import Turns
+
+
+@pytest.fixture
+def turns():
+    turns = Turns()
+    yield turns
+    turns.close()
+
+
+def counting(name: str, count: int, log: list[str]) -> Iterator[int]:
+    try:
+        for k in range(count):
+            log.append(f"{name}{k}")
+            yield k
+            time.sleep(0.005)  # as long as a step may take
+    finally:
+        log.append(f"{name} closed")
+
+
+async def taken(job) -> list[int]:
+    return [step async for step in job]
+
+
+def together(turns: Turns, log: list[str], alone: bool) -> list[list[int]]:
+    async def both():
+        def slow() -> Iterator[int]:
+            time.sleep(0.05)  # until the other is queued
+            yield from counting("a", 4, log)
+
+        jobs = [turns.run(slow, alone=alone), turns.run(lambda: counting("b", 4, log))]
+        return await asyncio.gather(*map(taken, jobs))
+
+    return asyncio.run(both())
+
+
+def test_two_jobs_take_turns(turns):
+    log: list[str] = []
+    assert together(turns, log, alone=False) == [[0, 1, 2, 3]] * 2
+    steps = [each for each in log if "closed" not in each]
+    assert steps == ["a0", "b0", "a1", "b1", "a2", "b2", "a3", "b3"]
+
+
+def test_one_that_must_be_alone_is(turns):
+    log: list[str] = []
+    assert together(turns, log, alone=True) == [[0, 1, 2, 3]] * 2
+    assert [each for each in log if "closed" not in each][:4] == ["a0", "a1", "a2", "a3"]
+
+
+def test_a_visitor_who_leaves_costs_no_further_step(turns):
+    log: list[str] = []
+
+    async def leaves():
+        async def some():
+            async for step in turns.run(lambda: counting("a", 1000, log)):
+                if step == 2:
+                    return
+
+        await some()
+        return await taken(turns.run(lambda: counting("b", 3, log)))
+
+    assert asyncio.run(leaves()) == [0, 1, 2]
+    assert "a closed" in log
+    assert len([each for each in log if each[0] == "a"]) < 20  # of a thousand
+
+
+def test_a_fault_reaches_who_waits_and_no_one_else(turns):
+    def fails() -> Iterator[int]:
+        yield 0
+        raise ValueError("no")
+
+    async def both():
+        bad, good = turns.run(fails), turns.run(lambda: iter([7, 8]))
+        with pytest.raises(ValueError, match="no"):
+            await taken(bad)
+        return await taken(good)
+
+    assert asyncio.run(both()) == [7, 8]
+
+
+def test_closing_ends_what_runs():
+    turns, log = Turns(), []
+
+    async def begun():
+        job = turns.run(lambda: counting("a", 10**9, log))
+        await anext(aiter(job))
+        turns.close()
+        return [step async for step in job]
+
+    asyncio.run(begun())
+    assert log[-1] == "a closed"
+    assert not turns._worker.is_alive()
