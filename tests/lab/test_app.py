@@ -1,5 +1,6 @@
 """The lab's server: its pages, what they are told, and whom it refuses."""
 
+import io
 import json
 import re
 import time
@@ -9,13 +10,14 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from starlette.testclient import TestClient
 
 from mezzotint.diffusion import Process
 from mezzotint.lab.app import create
-from mezzotint.lab.drawings import Event
 from mezzotint.lab.lessons import LESSONS
-from mezzotint.lab.schedules import SHOWN
+from mezzotint.lab.lessons.dissolve import SHOWN
+from mezzotint.lab.live import Event
 from mezzotint.lab.source import ROOT, excerpt
 
 FOX = "a fox"
@@ -132,7 +134,7 @@ def test_who_leaves_ends_the_drawing(address, monkeypatch):
             yield Event("step", {"index": k})
             time.sleep(0.005)
 
-    monkeypatch.setattr("mezzotint.lab.app.drawing", slow)
+    monkeypatch.setattr("mezzotint.lab.lessons.emerge.drawing", slow)
     with urlopen(f"{address}/api/draw?prompt=fox", timeout=10) as stream:
         assert stream.readline() == b"event: step\n"
     deadline = time.monotonic() + 3
@@ -157,3 +159,46 @@ def test_a_prompt_is_text_wherever_it_goes(client):
     told = events(client.get("/api/draw", params={"prompt": "<b>fox</b>", "steps": 2}).text)
     assert told[-1][0] in ("done", "refused")
     assert np.all(["\n" not in json.dumps(each) for _, each in told])
+
+
+def sent(client, what: bytes):
+    answer = client.post("/api/pictures", content=what)
+    return answer.status_code, answer.json()
+
+
+def as_file(picture: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def test_a_picture_can_be_brought(client):
+    red = Image.new("RGB", (20, 10), "red")
+    status, told = sent(client, as_file(red, "PNG"))
+    assert (status, told["size"]) == (201, [20, 10])
+    assert sent(client, as_file(red, "BMP"))[1] == told  # a picture is its pixels
+    assert sent(client, as_file(Image.new("RGB", (20, 10), "blue"), "PNG"))[1] != told
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (as_file(Image.new("1", (8000, 5000)), "PNG"), "8000 x 5000 is too large"),
+        (as_file(Image.effect_noise((64, 64), 50), "PNG")[:900], "no whole picture"),
+        (b"<svg/>", "no whole picture"),
+        (b"", "no whole picture"),
+        (as_file(Image.new("RGB", (8, 8)), "TIFF"), "no whole picture"),
+        (bytes(20_000_001), "over 20 MB"),
+    ],
+    ids=["40 megapixels", "truncated", "mislabelled", "empty", "another kind", "long"],
+)
+def test_what_is_no_picture_is_refused(client, what: bytes, said: str):
+    status, told = sent(client, what)
+    assert status == 400
+    assert said in told["why"]
+
+
+def test_of_a_moving_picture_the_first_is_taken(client):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    moving = as_file(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert sent(client, moving) == sent(client, as_file(frames[0], "PNG"))

@@ -4,21 +4,15 @@ It is for the person at this machine. It answers to no other host's name and to 
 origin, loads nothing from elsewhere, and runs no script that is not one of its files.
 """
 
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
-from fastapi import FastAPI, Query, Request
-from fastapi.responses import (
-    HTMLResponse,
-    JSONResponse,
-    PlainTextResponse,
-    Response,
-    StreamingResponse,
-)
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.middleware.gzip import GZipMiddleware
@@ -26,16 +20,14 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from mezzotint import __version__
 from mezzotint.diffusion.samplers import SAMPLERS
-from mezzotint.lab.drawings import VIEWS, Event, changes_model, drawing
+from mezzotint.errors import InputError
 from mezzotint.lab.lessons import LESSONS
-from mezzotint.lab.schedules import schedules
+from mezzotint.lab.live import Lab
 from mezzotint.lab.source import excerpt
-from mezzotint.lab.turns import Job, Turns
+from mezzotint.lab.uploads import body, picture
 from mezzotint.pipeline.pipeline import Pipeline
-from mezzotint.pipeline.request import Options
 
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
-MOST_STEPS, LONGEST = 100, 1000
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -54,17 +46,18 @@ def create(load: Callable[[], Pipeline]) -> FastAPI:
     Args:
         load: gives the model; called once, when a page first asks something of it.
     """
-    turns, model = Turns(), cache(load)
+    lab = Lab(cache(load))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
-        turns.close()
+        lab.turns.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))
     app.middleware("http")(_guarded)
+    app.add_exception_handler(InputError, _refused)
     pages = _pages()
 
     @app.get("/", response_class=HTMLResponse)
@@ -79,40 +72,20 @@ def create(load: Callable[[], Pipeline]) -> FastAPI:
                 return HTMLResponse(page.render(lesson=each, number=number))
         return HTMLResponse(pages.get_template("missing.html").render(), 404)
 
-    @app.get("/api/schedules")
-    def all_schedules() -> JSONResponse:
-        return JSONResponse(schedules(), headers={"Cache-Control": "max-age=3600"})
+    @app.post("/api/pictures")
+    async def bring(request: Request) -> JSONResponse:
+        brought = await run_in_threadpool(picture, await body(request))
+        told = {"picture": lab.uploads.keep(brought), "size": brought.size}
+        return JSONResponse(told, 201)
 
-    @app.get("/api/draw")
-    async def draw(
-        prompt: Annotated[str, Query(max_length=LONGEST)],
-        show: Annotated[str, Query()] = "x0",
-        steps: Annotated[int | None, Query(ge=1, le=MOST_STEPS)] = None,
-        sampler: str | None = None,
-        cfg: float | None = None,
-        seed: int | None = None,
-        negative: Annotated[str, Query(max_length=LONGEST)] = "",
-    ) -> StreamingResponse:
-        options = Options(steps=steps, sampler=sampler, cfg=cfg, seed=seed, negative=negative)
-        views = [view for view in VIEWS if view in show.split(",")]
-        begin = partial(_drawn, model, prompt, options, views)
-        job = turns.run(begin, alone=changes_model(prompt))
-        return StreamingResponse(_as_text(job), media_type="text/event-stream")
-
+    for each in LESSONS:
+        app.include_router(each.routes(lab))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     return app
 
 
-def _drawn(
-    model: Callable[[], Pipeline], prompt: str, options: Options, views: Sequence[str]
-) -> Iterator[Event]:
-    yield from drawing(model(), prompt, options, views)
-
-
-async def _as_text(events: Job[Event]) -> AsyncIterator[str]:
-    """Events as a page's EventSource reads them."""
-    async for event in events:
-        yield f"event: {event.name}\ndata: {json.dumps(event.told)}\n\n"
+def _refused(_: Request, error: Exception) -> Response:
+    return JSONResponse({"why": str(error)}, 400)
 
 
 async def _guarded(request: Request, answer: Next) -> Response:

@@ -1,8 +1,9 @@
 // Lesson 2: a drawing, watched step by step as it comes from the model, and looked through afterwards.
 
+import { $, listen } from "/static/lab.js";
+
 const VIEWS = { x: "xₜ, what there is", x0: "x̂₀, what it would be", eps: "ε̂, the noise seen in it" };
 
-const $ = (id) => document.getElementById(id);
 let lanes = [];
 
 function lane(sampler, raced) {
@@ -15,7 +16,7 @@ function lane(sampler, raced) {
   );
   section.innerHTML = `${title}<div class="pictures">${figures.join("")}</div>`;
   $("lanes").append(section);
-  return { sampler, section, steps: [], source: null };
+  return { sampler, section, steps: [], stop: null };
 }
 
 function show(index) {
@@ -40,10 +41,10 @@ function came(lane, step) {
 }
 
 function over(lane, words) {
-  lane.source?.close();
-  lane.source = null;
+  lane.stop?.();
+  lane.stop = null;
   if (words) $("said").textContent = words;
-  const running = lanes.some((each) => each.source);
+  const running = lanes.some((each) => each.stop);
   $("stop").disabled = !running;
   $("go").disabled = running;
 }
@@ -52,12 +53,10 @@ function begin(sampler, raced) {
   const made = lane(sampler, raced);
   const asked = { prompt: $("prompt").value, show: Object.keys(VIEWS).join(), sampler };
   for (const name of ["steps", "cfg", "seed"]) asked[name] = $(name).value;
-  const source = new EventSource(`/api/draw?${new URLSearchParams(asked)}`);
-  made.source = source;
-  source.addEventListener("step", (event) => came(made, JSON.parse(event.data)));
-  source.addEventListener("done", () => over(made));
-  source.addEventListener("refused", (event) => over(made, JSON.parse(event.data).why));
-  source.onerror = () => over(made, "The lab does not answer: is it still running?");
+  made.stop = listen("/api/draw", asked, {
+    step: (step) => came(made, step),
+    over: (why) => over(made, why),
+  });
   return made;
 }
 

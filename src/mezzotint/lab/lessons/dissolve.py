@@ -1,8 +1,12 @@
-"""The forward processes as the first lesson draws them: α and σ after each of 1000 steps."""
+"""Lesson 1: the forward processes, as α and σ after each of 1000 steps."""
 
 import torch
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 
 from mezzotint.diffusion import Process
+from mezzotint.lab.lessons.lesson import Lesson
+from mezzotint.lab.live import Lab
 
 STEPS = 1000
 SHOWN = {
@@ -29,3 +33,28 @@ def schedules() -> dict[str, dict[str, list[float]]]:
             "sigma": [round(s, 6) for s in process.sigma(t).tolist()],
         }
     return found
+
+
+def routes(_: Lab) -> APIRouter:
+    """``/api/schedules``."""
+    router = APIRouter()
+
+    @router.get("/api/schedules")
+    def all_schedules() -> JSONResponse:
+        return JSONResponse(schedules(), headers={"Cache-Control": "max-age=3600"})
+
+    return router
+
+
+LESSON = Lesson(
+    "dissolve",
+    "Dissolve",
+    "What does noise do to a picture?",
+    (
+        "mezzotint.diffusion.process:Process.diffuse",
+        "mezzotint.diffusion.process:Process.linear",
+        "mezzotint.diffusion.process:Process.cosine",
+        "mezzotint.diffusion.process:Process.flow",
+    ),
+    routes,
+)

@@ -1,0 +1,9 @@
+"""The lessons, in the curriculum's order."""
+
+from mezzotint.lab.lessons import dissolve, emerge
+from mezzotint.lab.lessons.lesson import Lesson
+
+LESSONS: tuple[Lesson, ...] = (
+    dissolve.LESSON,
+    emerge.LESSON,
+)

@@ -1,0 +1,84 @@
+"""What every page of the lab has at hand: the model, turns at it, pictures that were brought."""
+
+import base64
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from PIL import Image
+
+from mezzotint.checkpoints.find import offered
+from mezzotint.errors import InputError
+from mezzotint.lab.turns import Job, Turns
+from mezzotint.lab.uploads import Uploads
+from mezzotint.pipeline.pipeline import Pipeline
+
+QUALITY = 85  # of the WebP that pages are sent
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened: its name, and what is told of it, as JSON can say it."""
+
+    name: str
+    told: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What the routes of a page are made with.
+
+    Attributes:
+        model: gives the model, loaded when it is first called; to be called within a turn.
+        turns: where everything is done that asks something of the model.
+        uploads: pictures that visitors brought.
+    """
+
+    model: Callable[[], Pipeline]
+    turns: Turns = field(default_factory=Turns)
+    uploads: Uploads = field(default_factory=Uploads)
+
+    def events(
+        self, begin: Callable[[Pipeline], Iterator[Event]], *, alone: bool = False
+    ) -> StreamingResponse:
+        """Server-sent events, one a turn; an InputError becomes the event "refused".
+
+        Args:
+            begin: given the model, makes the events.
+            alone: as ``turns.Job`` has it.
+        """
+
+        def told() -> Iterator[Event]:
+            try:
+                yield from begin(self.model())
+            except InputError as error:
+                yield Event("refused", {"why": str(error)})
+
+        job = self.turns.run(told, alone=alone)
+        return StreamingResponse(_as_text(job), media_type="text/event-stream")
+
+
+Routes = Callable[[Lab], APIRouter]
+"""What a page asks of the server, as a function of what it has at hand."""
+
+
+def changes_model(prompt: str) -> bool:
+    """Whether drawing a prompt attaches something to the model for as long as it takes."""
+    return "<" in prompt or any(word in prompt for word in offered("embedding"))
+
+
+def as_url(picture: Image.Image) -> str:
+    """A picture as an address that holds it."""
+    file = io.BytesIO()
+    picture.save(file, "WEBP", quality=QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+async def _as_text(events: Job[Event]) -> AsyncIterator[str]:
+    """Events as a page's EventSource reads them."""
+    async for event in events:
+        yield f"event: {event.name}\ndata: {json.dumps(event.told)}\n\n"
