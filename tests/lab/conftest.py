@@ -1,5 +1,6 @@
-"""The lab as it is served, with the tiny model."""
+"""The lab as it is served, with the tiny model, and a real browser to see it in."""
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ import uvicorn
 
 from mezzotint.lab.app import create
 from mezzotint.pipeline.pipeline import Pipeline
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
 @pytest.fixture(scope="module")
@@ -25,3 +29,31 @@ def address(tiny_model) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("this machine has no Chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """A page that fails the test on any fault of a script and any request to elsewhere."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            request.url.startswith((address, "data:", "blob:")) or faults.append(request.url)
+        ),
+    )
+    yield page
+    page.close()
+    assert faults == []

@@ -4,7 +4,6 @@ The pages' policy forbids eval, so nothing here waits by ``wait_for_function``.
 """
 
 import re
-import shutil
 
 import pytest
 import torch
@@ -12,37 +11,7 @@ from PIL import Image
 
 from mezzotint.diffusion import Process
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 LIGHTEST = 300_000  # bytes of the first lesson's page, all told
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, address):
-    """A page that fails the test on any fault of a script and any request to elsewhere."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            request.url.startswith((address, "data:", "blob:")) or faults.append(request.url)
-        ),
-    )
-    yield page
-    page.close()
-    assert faults == []
 
 
 def numbers(page) -> dict[str, list[str]]:

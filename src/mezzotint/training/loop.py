@@ -27,6 +27,7 @@ from mezzotint.training.draw import Draw
 from mezzotint.training.ema import EMA
 from mezzotint.training.exports import channels_last
 from mezzotint.training.journal import Journal
+from mezzotint.training.muon import Muon, decaying
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.schedule import lr_scale
@@ -208,12 +209,9 @@ class _Objective(nn.Module):
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; matrices and kernels decay, gains, biases and other vectors do not."""
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
-    groups = [
-        {"params": [w for w in weights if w.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
-    ]
+    if recipe.optimizer == "muon":
+        return Muon(network, recipe.lr, recipe.betas, recipe.weight_decay)
+    groups = decaying(network, recipe.weight_decay)
     return torch.optim.AdamW(groups, lr=recipe.lr, betas=recipe.betas, fused=True)
 
 

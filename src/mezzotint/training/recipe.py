@@ -1,6 +1,7 @@
 """A training run, described in full."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mezzotint.training.schedule import Decay
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
@@ -15,6 +16,8 @@ from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.personal import LoRARecipe
 from mezzotint.training.tasks.personal_word import InversionRecipe
 from mezzotint.training.tasks.student import StudentRecipe
+
+Optimizer = Literal["adamw", "muon"]
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,11 @@ class Recipe:
         seed: everything random follows from it.
         steps: optimizer steps.
         batch: samples a step, over all processes.
-        lr: AdamW's learning rate at its peak.
+        optimizer: what moves the weights; with ``muon``, AdamW moves all that is not a matrix
+            within the network.
+        lr: the learning rate at its peak.
         betas: AdamW's.
-        weight_decay: AdamW's, on matrices and kernels.
+        weight_decay: of matrices and kernels.
         clip_norm: gradients longer than this are shortened to it.
         warmup: steps until the learning rate is at its peak.
         decay_share: share of the steps, the last ones, over which it falls to 0.
@@ -80,6 +85,7 @@ class Recipe:
     seed: int
     steps: int
     batch: int
+    optimizer: Optimizer
     lr: float
     betas: tuple[float, float]
     weight_decay: float

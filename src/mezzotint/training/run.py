@@ -83,7 +83,8 @@ def _run_chain(runs: Mapping[str, Recipe], source: Path | None, home: Path, grou
         folder = home / name
         _run_one(recipe, source, folder, group)
         match recipe.task:
-            case DenoiserRecipe() as task:
+            case DenoiserRecipe() as task:  # one that goes on from another stands in its place
+                denoisers = [each for each in denoisers if each[0].name != task.begin_run]
                 denoisers.append((folder, task))
                 size = recipe.pictures.size
             case CLIPRecipe():
