@@ -32,11 +32,11 @@ def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp
 
     capsys.readouterr()
     run("smoke", pictures, tmp_path)
-    assert capsys.readouterr().err.count("done before") == 4
+    assert capsys.readouterr().err.count("done before") == 5
 
-    # a denoiser's run alone ends in the same model but for the other parts, in its own folder
-    run("smoke-denoiser", pictures, tmp_path / "denoiser", **CHANGED)
-    alone, both = (open_folder(path).hashes for path in (tmp_path / "denoiser" / "model", model))
+    # the first denoiser is not in it, but the one that went on from it; whose run alone ends in the same model but for the other parts, in its own folder
+    run("smoke-further", pictures, tmp_path / "further", **CHANGED)
+    alone, both = (open_folder(path).hashes for path in (tmp_path / "further" / "model", model))
     assert both.keys() - alone.keys() == {"flow.safetensors", "vision.safetensors"}
     assert {name for name in alone if alone[name] != both[name]} == {"sizes.json"}
 
@@ -51,6 +51,6 @@ def test_a_chain_takes_fields_by_run(tmp_path):
 
 def test_the_storybook_chain_is_the_presets():
     assert list(CHAINS["storybook"].runs) == [
-        *("autoencoder", "denoiser", "flow", "clip", "folded", "student")
+        *("autoencoder", "denoiser", "further", "flow", "clip", "folded", "student")
     ]
     assert CHAINS["storybook"].runs == PRESETS
