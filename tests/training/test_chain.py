@@ -34,7 +34,8 @@ def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp
     run("smoke", pictures, tmp_path)
     assert capsys.readouterr().err.count("done before") == 5
 
-    # the first denoiser is not in it, but the one that went on from it; whose run alone ends in the same model but for the other parts, in its own folder
+    # the denoiser in it is the one that went on from the first; the run of that one alone ends in
+    # the same model but for the other parts, in its own folder
     run("smoke-further", pictures, tmp_path / "further", **CHANGED)
     alone, both = (open_folder(path).hashes for path in (tmp_path / "further" / "model", model))
     assert both.keys() - alone.keys() == {"flow.safetensors", "vision.safetensors"}

@@ -103,7 +103,7 @@ FURTHER = replace(
     grid_every=1000,
     save_every=250,
 )
-"""The same network for longer, at the noise at which shapes are decided, with what learns faster."""
+"""The same network for longer, at the noise that decides shapes, with what learns faster."""
 
 STUDENT = replace(
     AUTOENCODER,
