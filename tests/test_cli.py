@@ -22,7 +22,7 @@ from mezzotint.checkpoints.folder import write_manifest
 from mezzotint.cli import main
 from mezzotint.pipeline.metadata import read
 
-COMMAND = [sys.executable, "-c", "from mezzotint.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "mezzotint"]
 FOX = "a fox in the snow at night"
 
 
