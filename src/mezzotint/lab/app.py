@@ -21,6 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from mezzotint import __version__
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError
+from mezzotint.lab.highlight import coloured
 from mezzotint.lab.lessons import LESSONS
 from mezzotint.lab.live import Lab
 from mezzotint.lab.source import excerpt
@@ -112,6 +113,10 @@ def _pages() -> Environment:
         lstrip_blocks=True,
     )
     cast("dict[str, Any]", pages.globals).update(
-        lessons=LESSONS, excerpt=excerpt, samplers=sorted(SAMPLERS), version=__version__
+        lessons=LESSONS,
+        excerpt=excerpt,
+        coloured=coloured,
+        samplers=sorted(SAMPLERS),
+        version=__version__,
     )
     return pages
