@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from mezzotint.diffusion.guidance import cfg
 from mezzotint.diffusion.samplers import SAMPLERS
+from mezzotint.diffusion.spent import Spent, metered, resumed
 from mezzotint.errors import InputError
 from mezzotint.pipeline.metadata import parse, read
 from mezzotint.pipeline.pipeline import Pipeline, to_picture
@@ -89,6 +91,42 @@ def test_a_stream_may_be_left_and_leaves_nothing_behind(tiny: Pipeline):
 def test_a_stream_refuses_at_once(tiny: Pipeline):
     with pytest.raises(InputError, match="steps 0"):
         tiny.stream(FOX, steps=0)
+
+
+def test_a_drawing_may_be_handed_from_one_sampler_to_another(tiny: Pipeline):
+    asked = {"seed": 5, "steps": 6}
+    spent, begun = Spent(), []
+    for step in tiny.stream_by(FOX, metered(SAMPLERS["ddpm"], spent), **asked):
+        begun.append((step, spent.draws))
+    whole = begun[-1][0]
+    step, draws = begun[2]
+    *_, again = tiny.stream_by(FOX, resumed(SAMPLERS["ddpm"], step.x, 3, draws), **asked)
+    *_, other = tiny.stream_by(FOX, resumed(SAMPLERS["heun"], step.x, 3, draws), **asked)
+    assert torch.equal(again.x, whole.x)
+    assert (other.index, other.total) == (whole.index, whole.total) == (5, 6)
+    assert not torch.allclose(other.x, whole.x)
+    assert torch.equal(whole.x, tiny.generate(FOX, sampler="ddpm", **asked).latents)
+
+
+@pytest.mark.parametrize("scale", [0, 1, 3.5])
+def test_guidance_of_ones_own_sees_both_predictions(tiny: Pipeline, scale: float):
+    asked = {"seed": 5, "steps": 3, "cfg": scale, "sampler": "ddim", "negative": "an apple"}
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def watched(predict, scale):
+        def told(x, t):
+            seen.append(predict(x, t))
+            return seen[-1]
+
+        return cfg(told, scale)
+
+    steps = list(tiny.stream_by(FOX, guide=watched, **asked))
+    for step, (cond, uncond) in zip(steps, seen, strict=True):
+        torch.testing.assert_close(step.x0, uncond + scale * (cond - uncond))
+        assert not torch.allclose(cond, uncond)
+    # a scale of one asks for one prompt alone, and so rounds otherwise
+    same = tiny.generate(FOX, **asked).latents
+    torch.testing.assert_close(steps[-1].x, same, rtol=1e-4, atol=1e-4)
 
 
 def test_a_picture_keeps_its_recipe_when_it_is_saved(tiny: Pipeline, tmp_path):

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from mezzotint.adapters.base import Adapter
 from mezzotint.diffusion import Noise, samplers, times
+from mezzotint.diffusion.guidance import cfg
 from mezzotint.diffusion.inpainting import held, resampled
 from mezzotint.diffusion.noise import alone, source, weaker
 from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model
 from mezzotint.pipeline.attaching import asked_for, known_words
 from mezzotint.pipeline.conditioning import left_out, tell
-from mezzotint.pipeline.guided import Asked, guided
+from mezzotint.pipeline.guided import Asked, Guide, guided
 from mezzotint.pipeline.prompts import DIALECTS, Prompt, parse
 from mezzotint.pipeline.request import Request
 
@@ -64,6 +65,8 @@ class Subject:
         passes: how often each stretch of the times is gone over.
         steps: what yields the steps, where that is not the request's sampler.
         fields: what the metadata of a result tell of it.
+        sampler: what samples, where that is not the request's sampler.
+        guide: how the prompt and the negative prompt are put together.
     """
 
     grounds: Sequence[Callable[[Image.Image | None], Ground]]
@@ -73,6 +76,8 @@ class Subject:
     passes: int = 1
     steps: "Callable[[Plan, Ground, At], Iterator[samplers.Step]] | None" = None
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
+    sampler: samplers.Sampler | None = None
+    guide: Guide = cfg
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ def drawn(
     model: Model, plan: Plan, subject: Subject, at: At
 ) -> list[Iterator[tuple[samplers.Step, Ground]]]:
     """For each image of a batch, its steps and what they are drawn over."""
-    told, first = _asked(model, plan, subject.image_cfg), subject.grounds[0](None)
+    told, first = _asked(model, plan, subject), subject.grounds[0](None)
     return [_one(model, plan, subject, told, first, k, at) for k in range(plan.request.batch)]
 
 
@@ -170,7 +175,7 @@ def _sampled(
     if latents is not None and ground.mask is not None:
         denoise = held(denoise, latents, ground.mask, grid)
     x = _beginning(model, plan, ground, rng)
-    sampler = samplers.SAMPLERS[plan.request.sampler]
+    sampler = subject.sampler or samplers.SAMPLERS[plan.request.sampler]
     yield from resampled(sampler, denoise, x, grid, process, rng, subject.passes)
 
 
@@ -194,17 +199,18 @@ def _beginning(model: Model, plan: Plan, ground: Ground, rng: Noise) -> Tensor:
     return torch.where(ground.mask == 1, pure, begun)
 
 
-def _asked(model: Model, plan: Plan, image_cfg: float) -> Asked:
+def _asked(model: Model, plan: Plan, subject: Subject) -> Asked:
     """Both prompts encoded, the negative one only if something is guided away from it."""
     request, dialect = plan.request, DIALECTS[plan.request.dialect]
+    guides = (request.cfg, subject.image_cfg, subject.guide) != (1, 1, cfg)
     if request.clip_skip is not None:
         read = [replace(each, skip=request.clip_skip - 1) for each in model.encoders]
         model = replace(model, encoders=tuple(read))
     canvas = Canvas(request.height, request.width)
     told, away = tell(model, plan.positive, dialect, canvas, plan.others), None
-    if (request.cfg, image_cfg) != (1, 1) or [part.weight for part in told] != [1.0]:
+    if guides or [part.weight for part in told] != [1.0]:
         away = tell(model, plan.negative, dialect, replace(canvas, negative=True))[0]
-    return Asked(told, away, request.cfg, request.guidance, None, image_cfg)
+    return Asked(told, away, request.cfg, request.guidance, None, subject.image_cfg, subject.guide)
 
 
 def _skipped(model: Model, request: Request, grid: Tensor, strength: float) -> int:

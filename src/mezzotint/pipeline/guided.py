@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from mezzotint.adapters.ip_adapter import negative_rows
 from mezzotint.diffusion import Denoiser, denoiser
-from mezzotint.diffusion.guidance import cfg
+from mezzotint.diffusion.guidance import Pair, cfg
 from mezzotint.families.base import Conditioning, Model
 from mezzotint.pipeline.conditioning import Told
+
+Guide: TypeAlias = Callable[[Pair, float], Denoiser]
+"""What x̂₀ under both prompts makes at a guidance scale: ``cfg``, and others of its kind."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Asked:
         guidance: what a network is told that guidance was distilled into.
         beside: what is joined to the latents (1, c, h, w), if anything is.
         image_cfg: the scale of guidance by what is joined; 1 where nothing is guided by it.
+        guide: how the two prompts are put together.
     """
 
     positive: Sequence[Told]
@@ -32,6 +37,7 @@ class Asked:
     guidance: float | None
     beside: Tensor | None
     image_cfg: float
+    guide: Guide = cfg
 
 
 def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]) -> Denoiser:
@@ -75,7 +81,7 @@ def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]
         moves = (w * (cond - uncond) for w, cond in zip(conditional, conds, strict=True))
         return uncond + torch.stack(list(moves)).sum(0), uncond
 
-    return cfg(pair, asked.scale)
+    return asked.guide(pair, asked.scale)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A pipeline is a generator: `stream` yields each step of the way, and `generate` 
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self, Unpack
 
 import torch
@@ -16,11 +16,13 @@ from mezzotint import __version__
 from mezzotint.adapters.base import Adapter, Injected, attached
 from mezzotint.adapters.pictures import Picture
 from mezzotint.diffusion import samplers
+from mezzotint.diffusion.guidance import cfg
 from mezzotint.diffusion.noise import alone
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.pipeline.drawing import Plan, Subject, blank, drawn, planned, to_picture
 from mezzotint.pipeline.editing.edit import prepared
+from mezzotint.pipeline.guided import Guide
 from mezzotint.pipeline.metadata import Recipe, attach
 from mezzotint.pipeline.request import EditOptions, Options, Request, complete
 
@@ -89,14 +91,31 @@ class Pipeline:
         Raises:
             InputError: an option is out of its range; at the call, not at the first step.
         """
-        if beside := self.model.family.beside:
-            raise InputError(
-                f"{self.source} is a checkpoint for {beside.purpose}, which takes a picture beside "
-                "the prompt: give it one with pipe.edit or mezzotint edit"
-            )
-        self._refuse_other_inputs()
-        request = complete(self.model.family, prompt, **options)
+        request = self._complete(prompt, **options)
         return self._steps(planned(self.model, request), blank(self.model, request))
+
+    def stream_by(
+        self,
+        prompt: str,
+        by: samplers.Sampler | None = None,
+        guide: Guide = cfg,
+        **options: Unpack[Options],
+    ) -> Iterator[Step]:
+        """`stream` by functions of one's own, which recipes do not tell.
+
+        Args:
+            prompt: of the pictures.
+            by: samples in the place of the option ``sampler``.
+            guide: guides in the place of classifier-free guidance, with the scale ``cfg``; both
+                prompts are asked for whatever that is.
+            options: as for ``generate``.
+
+        Raises:
+            InputError: as ``stream``.
+        """
+        request = self._complete(prompt, **options)
+        subject = replace(blank(self.model, request), sampler=by, guide=guide)
+        return self._steps(planned(self.model, request), subject)
 
     def edit(self, image: Picture, prompt: str, **options: Unpack[EditOptions]) -> Output:
         """Change a picture: `mezzotint.pipeline.request.EditOptions` tells how.
@@ -192,6 +211,16 @@ class Pipeline:
             clip_skip=request.clip_skip,
             prompts=tuple(sorted(request.prompts.items())),
         )
+
+    def _complete(self, prompt: str, **options: Unpack[Options]) -> Request:
+        """What is asked for of a model that draws from a prompt alone."""
+        if beside := self.model.family.beside:
+            raise InputError(
+                f"{self.source} is a checkpoint for {beside.purpose}, which takes a picture beside "
+                "the prompt: give it one with pipe.edit or mezzotint edit"
+            )
+        self._refuse_other_inputs()
+        return complete(self.model.family, prompt, **options)
 
     def _refuse_other_inputs(self) -> None:
         """A network that is given more than a latent draws nothing from a prompt alone."""
