@@ -1,9 +1,11 @@
 """The lessons, in the curriculum's order."""
 
-from mezzotint.lab.lessons import dissolve, emerge
+from mezzotint.lab.lessons import dissolve, emerge, latents, text
 from mezzotint.lab.lessons.lesson import Lesson
 
 LESSONS: tuple[Lesson, ...] = (
     dissolve.LESSON,
     emerge.LESSON,
+    latents.LESSON,
+    text.LESSON,
 )
