@@ -1,6 +1,6 @@
 """The lessons, in the curriculum's order."""
 
-from mezzotint.lab.lessons import dissolve, emerge, latents, text
+from mezzotint.lab.lessons import dissolve, emerge, latents, steering, text
 from mezzotint.lab.lessons.lesson import Lesson
 
 LESSONS: tuple[Lesson, ...] = (
@@ -8,4 +8,5 @@ LESSONS: tuple[Lesson, ...] = (
     emerge.LESSON,
     latents.LESSON,
     text.LESSON,
+    steering.LESSON,
 )
