@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
@@ -25,6 +26,8 @@ from mezzotint.lab.highlight import coloured
 from mezzotint.lab.lessons import LESSONS
 from mezzotint.lab.live import Lab
 from mezzotint.lab.source import excerpt
+from mezzotint.lab.studio import Gallery, routes
+from mezzotint.lab.studio.gallery import PictureGoneError
 from mezzotint.lab.uploads import body, picture
 from mezzotint.pipeline.pipeline import Pipeline
 
@@ -41,18 +44,26 @@ HEADERS = {
 Next = Callable[[Request], Awaitable[Response]]
 
 
-def create(load: Callable[[], Pipeline]) -> FastAPI:
+def create(load: Callable[[], Pipeline], gallery: Path | None = None) -> FastAPI:
     """The app.
 
     Args:
         load: gives the model; called once, when a page first asks something of it.
+        gallery: the folder that the studio keeps pictures in; without one, they go with the app.
+
+    Raises:
+        InputError: the gallery cannot be opened.
     """
     lab = Lab(cache(load))
+    passing = TemporaryDirectory(prefix="mezzotint-", ignore_cleanup_errors=True)
+    kept = Gallery(Path(passing.name) if gallery is None else gallery)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
         lab.turns.close()
+        kept.close()
+        passing.cleanup()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(GZipMiddleware, minimum_size=1000)
@@ -73,6 +84,10 @@ def create(load: Callable[[], Pipeline]) -> FastAPI:
                 return HTMLResponse(page.render(lesson=each, number=number))
         return HTMLResponse(pages.get_template("missing.html").render(), 404)
 
+    @app.get("/studio", response_class=HTMLResponse)
+    def studio() -> str:
+        return pages.get_template("studio.html").render()
+
     @app.post("/api/pictures")
     async def bring(request: Request) -> JSONResponse:
         brought = await run_in_threadpool(picture, await body(request))
@@ -81,12 +96,13 @@ def create(load: Callable[[], Pipeline]) -> FastAPI:
 
     for each in LESSONS:
         app.include_router(each.routes(lab))
+    app.include_router(routes(lab, kept))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     return app
 
 
 def _refused(_: Request, error: Exception) -> Response:
-    return JSONResponse({"why": str(error)}, 400)
+    return JSONResponse({"why": str(error)}, 404 if isinstance(error, PictureGoneError) else 400)
 
 
 async def _guarded(request: Request, answer: Next) -> Response:
