@@ -16,10 +16,14 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @pytest.fixture(scope="module")
-def address(tiny_model) -> Iterator[str]:
-    config = uvicorn.Config(
-        create(lambda: Pipeline(tiny_model, "tiny")), port=0, log_level="warning"
-    )
+def pipe(tiny_model) -> Pipeline:
+    """What draws at ``address``; a module that wants another has a fixture of this name."""
+    return Pipeline(tiny_model, "tiny")
+
+
+@pytest.fixture(scope="module")
+def address(pipe) -> Iterator[str]:
+    config = uvicorn.Config(create(lambda: pipe), port=0, log_level="warning")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
