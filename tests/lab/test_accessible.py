@@ -1,0 +1,128 @@
+"""Every page for every reader: what axe-core finds in it, and how far one comes by keyboard."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mezzotint.lab.lessons import LESSONS
+
+PAGES = ("/", *(f"/lessons/{each.slug}" for each in LESSONS), "/lessons/alchemy", "/studio")
+GRAVE = ("serious", "critical")
+# contrast and what is beside what change with the light and the width; what things are called
+# does not, and is looked at once
+SEEN = ["color-contrast", "scrollable-region-focusable", "target-size", "link-in-text-block"]
+LOOK = """rules => axe.run(document, {
+    resultTypes: ["violations"], ...(rules && {runOnly: {type: "rule", values: rules}}),
+}).then(found => found.violations.map(each =>
+    [each.impact, each.id, each.nodes.map(node => node.html.slice(0, 120)).join(" ")]))"""
+CONTROLS = """() => {
+    const some = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+    const found = {};
+    for (const each of document.querySelectorAll(some)) {
+        const seen = each.checkVisibility({visibilityProperty: true}) && !each.disabled;
+        if (!seen || each.type === "hidden" || each.tabIndex < 0) continue;
+        each.dataset.control = each.type === "radio" ? each.name : Object.keys(found).length;
+        found[each.dataset.control] = each.outerHTML.slice(0, 90);
+    }
+    return found;
+}"""
+FOCUSED = """() => {
+    const found = document.activeElement;
+    const ringed = [found, found.nextElementSibling, found.closest("label"), found.parentElement];
+    const ring = ({outlineStyle, outlineWidth}) =>
+        outlineStyle !== "none" && parseFloat(outlineWidth) >= 1;
+    return [found.dataset.control ?? null, found.outerHTML.slice(0, 90),
+            ringed.some((each) => each && ring(getComputedStyle(each)))];
+}"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """axe-core, as the package brings it."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-playwright-python is not installed")
+    return (Path(found.origin).parent / "axe.min.js").read_text()
+
+
+@pytest.fixture
+def bare(browser) -> Iterator:
+    """A page whose policy is put aside, which axe-core is not allowed by."""
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
+    yield context.new_page()
+    context.close()
+
+
+def grave(page, axe: str, rules: list[str] | None = None) -> list[list[str]]:
+    """What makes a page unusable to some of its readers."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(f"() => {{ {axe} }}")
+    return [found for found in page.evaluate(LOOK, rules) if found[0] in GRAVE]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_grave_is_found(bare, address, axe, path):
+    bare.set_viewport_size({"width": 1280, "height": 900})
+    bare.goto(address + path, wait_until="networkidle")
+    assert grave(bare, axe) == []
+    for width, scheme in ((1280, "dark"), (390, "dark"), (390, "light")):
+        bare.set_viewport_size({"width": width, "height": 900})
+        bare.emulate_media(color_scheme=scheme)
+        assert grave(bare, axe, SEEN) == [], (width, scheme)
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"),
+    [
+        ("main.append(make('input', {type: 'text'}))", "label"),
+        ("main.append(make('p', {style: 'color: #999; background: #fff'}, 'pale'))", "contrast"),
+        ("main.append(make('button'))", "button-name"),
+        ("document.documentElement.removeAttribute('lang')", "html-has-lang"),
+    ],
+)
+def test_what_is_grave_is_found(bare, address, axe, fault, rule):
+    bare.goto(address)
+    make = "const make = (tag, having, ...inside) => { const made = document.createElement(tag);"
+    make += "for (const name in having) made.setAttribute(name, having[name]);"
+    make += "made.append(...inside); return made; }; const main = document.getElementById('main');"
+    bare.evaluate(f"() => {{ {make} {fault} }}")
+    assert [found for found in grave(bare, axe) if rule in found[1]]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_tab_reaches_every_control_and_shows_where_it_is(bare, address, path):
+    bare.goto(address + path, wait_until="networkidle")
+    controls = bare.evaluate(CONTROLS)
+    bare.evaluate("() => document.querySelector('.skip').focus()")
+    reached: set[str] = set()
+    for _ in range(2 * len(controls)):  # a player or a date takes several
+        name, what, seen = bare.evaluate(FOCUSED)
+        if name is None and len(reached) > 3:
+            break
+        assert seen, f"the focus cannot be seen on {what}"
+        reached.add(name)
+        bare.keyboard.press("Tab")
+    assert not {controls[name] for name in controls.keys() - reached}
+    assert len(reached) > 3
+
+
+def test_all_lessons_are_behind_one_button_without_a_script(browser, address):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/lessons/{LESSONS[0].slug}")
+    first = page.get_by_role("link", name=LESSONS[0].title, exact=True)
+    assert not first.is_visible()
+    page.get_by_role("button", name=f"1 {LESSONS[0].title}").press("Enter")
+    assert first.is_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/lessons/{LESSONS[1].slug}")
+    page.get_by_role("button", name=f"2 {LESSONS[1].title}").press("Enter")
+    page.keyboard.press("Escape")
+    assert not first.is_visible()
+    page.get_by_role("link", name=f"Before: {LESSONS[0].title}").click()
+    page.wait_for_url(f"**/lessons/{LESSONS[0].slug}")
+    context.close()
