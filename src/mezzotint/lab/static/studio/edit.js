@@ -1,0 +1,98 @@
+// What a drawing begins with, where that is a picture: how far it may go from it, and where.
+
+import { brush } from "/static/brush.js";
+import { $, bring, make } from "/static/lab.js";
+import { editing } from "./form.js";
+import { address } from "./gallery.js";
+
+const WORD = "word:";
+
+const state = { can: {}, picture: null, brush: null, mask: null };
+
+export const withPicture = ({ id, prompt }) => begun(id, address(id, "file"), prompt || "a picture");
+
+export async function withFile(file) {
+  try {
+    const { picture } = await bring(file);
+    await begun(picture, URL.createObjectURL(file), file.name);
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+// As a picture of the gallery was made, if it was an edit.
+export async function resume({ picture, mask, instruct }) {
+  leave();
+  if (!picture) return;
+  const src = `/api/studio/inputs/${encodeURIComponent(picture)}`;
+  await begun(picture, src, "what it was made of").catch(() => say("The picture that it was made of is no longer here."));
+  $("instruct").checked = Boolean(instruct);
+  if (mask?.startsWith(WORD)) $("mask-word").value = mask.slice(WORD.length);
+  else if (mask) state.mask = mask;
+  told(0);
+}
+
+async function begun(picture, src, words) {
+  const image = make("img", { src, alt: `Begun with ${words}` });
+  await image.decode();
+  leave();
+  state.picture = picture;
+  $("begins").textContent = `: ${words}`;
+  $("edit").open = true;
+  $("started").hidden = false;
+  if (state.can.mask) {
+    state.brush = brush($("brush"), { label: "Where to paint anew", changed: told });
+    state.brush.show(image);
+  } else $("brush").replaceChildren(image);
+  $("edit").scrollIntoView({ block: "nearest" });
+}
+
+function say(words) {
+  $("edit").open = true;
+  $("brought").textContent = words;
+}
+
+function told(share) {
+  const kept = state.mask && !share;
+  const some = "Only what is painted changes; the rest comes back as it is.";
+  const none = "Paint where it is to change, or nowhere: then all of it may.";
+  $("masked").textContent = kept ? "Only what was painted then changes, unless you paint anew." : share ? some : none;
+}
+
+// With noise again.
+export function leave() {
+  Object.assign(state, { picture: null, brush: null, mask: null });
+  $("started").hidden = true;
+  for (const id of ["begins", "brought", "masked"]) $(id).textContent = "";
+  $("mask-word").value = "";
+  $("brush").replaceChildren();
+}
+
+// What a drawing is asked for beside the form's settings.
+export async function values() {
+  if (!state.picture) return {};
+  const asked = { ...editing(), picture: state.picture };
+  const mask = await masked();
+  if (mask) asked.mask = mask;
+  if ($("instruct").checked) asked.instruct = "true";
+  return asked;
+}
+
+async function masked() {
+  if (state.brush?.share()) return (await bring(await state.brush.blob())).picture;
+  const word = $("mask-word").value.trim();
+  return word ? WORD + word : state.mask;
+}
+
+export function setUp(can) {
+  state.can = can;
+  $("edit").hidden = !can.edit;
+  $("edit").open = !can.draw;
+  $("instructs").hidden = !can.instruct;
+  $("worded").hidden = !can.mask;
+  $("start").addEventListener("change", () => {
+    if ($("start").files[0]) withFile($("start").files[0]);
+    $("start").value = "";
+  });
+  $("unstart").addEventListener("click", leave);
+}
