@@ -1,11 +1,12 @@
 """The lessons, in the curriculum's order."""
 
-from mezzotint.lab.lessons import dissolve, emerge, latents, steering, text
+from mezzotint.lab.lessons import dissolve, emerge, latents, steering, text, trick
 from mezzotint.lab.lessons.lesson import Lesson
 
 LESSONS: tuple[Lesson, ...] = (
     dissolve.LESSON,
     emerge.LESSON,
+    trick.LESSON,
     latents.LESSON,
     text.LESSON,
     steering.LESSON,
