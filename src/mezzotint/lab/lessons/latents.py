@@ -263,9 +263,11 @@ def _nudge(told: str) -> Nudge:
     """ "channel,row,column,number" as a page sends it."""
     try:
         channel, row, column, add = told.split(",")
-        return Nudge(int(channel), int(row), int(column), _moderate(float(add)))
+        nudge = Nudge(int(channel), int(row), int(column), float(add))
     except ValueError as error:
         raise InputError(f"nudge {told!r}: give channel,row,column,number") from error
+    _moderate(nudge.add)
+    return nudge
 
 
 def _moderate(number: float) -> float:

@@ -38,6 +38,7 @@ LONGEST = 1000
 MOST_STEPS = 100
 MOST_COMPARED = 12  # prompts, and as many pictures
 MOST_WORDS = 24
+NO_CHARACTER = "\ufffd"  # what bytes are decoded to that are only a part of one
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Piece:
 
     Attributes:
         id: in the tokenizer's vocabulary.
-        text: the characters; several tokens may be of one that the vocabulary lacks.
+        text: what it says, empty for a space; of a character that the vocabulary lacks, each of
+            its bytes is a token, and says that.
         joined: whether it goes on with the word of the token before it.
         weight: of the prompt's emphasis.
         window: which of the encoder's windows it is in; None where it is cut off.
@@ -137,15 +139,17 @@ def _cut(
 
 
 def _spelt(encoder: TextEncoder, span: Span, segment: Segment) -> Iterator[tuple[str, bool]]:
-    """The characters of each token, and whether they follow on those before."""
+    """What each token says, and whether it follows on the one before."""
     text, last = span.text.strip(), 0
     if segment and segment[0].vector:
         yield from ((text, k > 0) for k in range(len(segment)))
         return
-    offsets = encoder.tokenizer.encode(text, add_special_tokens=False).offsets
-    for k, (first, end) in enumerate(offsets):
-        own = text[first:end]
-        yield own.strip(), k > 0 and first <= last and not own[:1].isspace()
+    tokenizer = encoder.tokenizer
+    offsets = tokenizer.encode(text, add_special_tokens=False).offsets
+    for k, (token, (first, end)) in enumerate(zip(segment, offsets, strict=True)):
+        own, said = text[first:end], tokenizer.decode([token.id], skip_special_tokens=False)
+        joined = k > 0 and first <= last and not own[:1].isspace()
+        yield (own if NO_CHARACTER in said else said).strip(), joined
         last = end
 
 
