@@ -1,0 +1,212 @@
+"""What comes from elsewhere, or is meant badly: refused, or of no effect, on every page there is.
+
+Routes and pages are read from the app, so that a new one is tried as well.
+"""
+
+import io
+import re
+import socket
+import struct
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+
+from mezzotint.lab import serve as serving
+from mezzotint.lab.app import create
+from mezzotint.lab.lessons import LESSONS
+
+PAGES = ("/", *(f"/lessons/{each.slug}" for each in LESSONS), "/studio")
+MARK = "<b id=hit>fox"
+MARKUP = f"\"'>{MARK}</b><img src=/none onerror=hit()><script>hit()</script>"
+HOSTILE = {
+    "another page's script": {"sec-fetch-site": "cross-site", "origin": "http://evil.example"},
+    "an old browser's": {"origin": "http://evil.example"},
+    "a sandboxed frame": {"sec-fetch-site": "cross-site", "origin": "null"},
+    "a picture in another page": {"sec-fetch-site": "cross-site", "sec-fetch-dest": "image"},
+    "another port of this machine": {"sec-fetch-site": "same-site", "origin": "http://127.0.0.1:1"},
+    "a form": {"sec-fetch-site": "cross-site", "origin": "http://evil.example"}
+    | {"sec-fetch-dest": "document", "content-type": "text/plain"},
+}
+
+
+@pytest.fixture
+def client(tiny) -> Iterator[TestClient]:
+    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def as_file(picture: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def claiming(width: int, height: int) -> bytes:
+    """A PNG of one pixel whose head says that it is larger."""
+    file = as_file(Image.new("1", (1, 1)), "PNG")
+    head = b"IHDR" + struct.pack(">2I", width, height) + file[24:29]
+    return file[:12] + head + struct.pack(">I", zlib.crc32(head)) + file[33:]
+
+
+def asked(client: TestClient) -> list[tuple[str, str]]:
+    """Every method and address that the app answers, "1" in the place of what varies."""
+    found: list[tuple[str, str]] = []
+    for route in leaves(client.app.routes):
+        address = re.sub(r"\{[^}]*\}", "1", route.path)
+        if isinstance(route, Mount):
+            found.append(("GET", f"{address}/lab.css"))
+        else:
+            found += [(method, address) for method in sorted(route.methods)]
+    return found
+
+
+def leaves(routes) -> Iterator[Route | Mount]:
+    """Routes, with those of the routers among them."""
+    for each in routes:
+        if isinstance(each, Route | Mount):
+            yield each
+        else:
+            yield from leaves(each.original_router.routes)
+
+
+def test_there_are_routes_to_try(client):
+    found = asked(client)
+    assert ("GET", "/") in found
+    assert ("POST", "/api/pictures") in found
+    assert ("GET", "/api/draw") in found
+    assert ("GET", "/static/lab.css") in found
+
+
+@pytest.mark.parametrize("headers", HOSTILE.values(), ids=HOSTILE)
+def test_no_route_answers_another_site(client, headers):
+    for method, address in asked(client):
+        answer = client.request(method, address, headers=headers)
+        assert answer.status_code == 403, (method, address)
+
+
+def test_no_route_answers_to_another_name(client):
+    for method, address in asked(client):
+        answer = client.request(method, address, headers={"host": "127.0.0.1.evil.example"})
+        assert answer.status_code == 400, (method, address)
+    assert client.get("/", headers={"host": "localhost:8000"}).status_code == 200
+
+
+def test_what_changes_something_is_never_got(client):
+    """A link is followed with GET, whoever wrote it."""
+    for method, address in asked(client):
+        if method in ("POST", "PUT", "PATCH", "DELETE"):
+            assert address.startswith("/api/"), address
+
+
+BROUGHT = {
+    "40 megapixels": as_file(Image.new("1", (8000, 5000)), "PNG"),
+    "10 gigapixels, it says": claiming(100_000, 100_000),
+    "truncated": as_file(Image.effect_noise((64, 64), 50), "PNG")[:900],
+    "truncated in its head": as_file(Image.new("RGB", (64, 64)), "JPEG")[:20],
+    "markup for a picture": b"<svg xmlns='http://www.w3.org/2000/svg' onload='hit()'/>",
+    "a kind that is not read": as_file(Image.new("RGB", (8, 8)), "TIFF"),
+    "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    "a pickle": b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x07os.path\x94.",
+    "nothing": b"",
+    "no text": b"\xff\xfe\x00" * 99,
+}
+
+
+@pytest.mark.parametrize("sent", BROUGHT.values(), ids=BROUGHT)
+def test_no_route_takes_what_is_no_picture(client, sent):
+    """Whatever else it would be asked for: a fault of the server's own would raise here."""
+    for method, address in asked(client):
+        if method in ("POST", "PUT", "PATCH"):
+            answer = client.request(method, address, content=sent)
+            assert answer.status_code in (400, 404, 409, 413, 422), (method, address)
+
+
+def test_a_picture_is_what_it_holds_and_not_what_it_is_called(client):
+    red = Image.new("RGB", (8, 8), "red")
+    names = {"content-type": "text/html", "content-disposition": "filename=../../red.exe"}
+    mislabelled = client.post("/api/pictures", content=as_file(red, "PNG"), headers=names)
+    assert mislabelled.json() == client.post("/api/pictures", content=as_file(red, "BMP")).json()
+    moving = as_file(red, "WEBP", save_all=True, append_images=[Image.new("RGB", (8, 8), "blue")])
+    assert client.post("/api/pictures", content=moving).json()["size"] == [8, 8]
+
+
+@pytest.mark.parametrize("up", ["%2e%2e", "..%2f..", "%2e%2e%2f%2e%2e", "..%5c..", "%00"])
+def test_no_path_leads_out(client, up):
+    addresses = [f"/static/{up}/app.py", f"/static/{up}/static/../../app.py", f"/lessons/{up}"]
+    addresses += [f"/lessons/{up}%2fbase", f"/static//{up}/etc/passwd"]
+    for _, address in asked(client):
+        if address.endswith("/1"):
+            addresses.append(f"{address[:-1]}{up}%2f{up}%2fetc%2fpasswd")
+    for address in addresses:
+        answer = client.get(address)
+        assert answer.status_code in (400, 404, 405, 422), address
+        assert "FastAPI" not in answer.text
+        assert "root:" not in answer.text
+
+
+def test_it_listens_to_this_machine_alone(monkeypatch):
+    bound: list[tuple] = []
+    monkeypatch.setattr(serving, "load", lambda model: None)
+    monkeypatch.setattr(
+        "uvicorn.Server.run", lambda self, sockets: bound.extend(s.getsockname() for s in sockets)
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    serving.serve(None, port, opens=False)
+    assert bound == [("127.0.0.1", port)]
+
+
+def wrought(page) -> bool:
+    """Whether the markup became a part of the page, or ran."""
+    elements = page.locator("#hit, img[src='/none'], main script").count()
+    return elements > 0 or page.evaluate("() => 'struck' in window")
+
+
+def fill(page, markup: str) -> int:
+    """Write into every field for text; how many there were."""
+    fields = page.locator("input[type=text], input:not([type]), input[type=search], textarea")
+    count = 0
+    for field in fields.all():
+        if field.is_visible() and field.is_editable():
+            field.fill(markup)
+            count += 1
+    return count
+
+
+@pytest.mark.filterwarnings("ignore:the prompt is too long")
+@pytest.mark.parametrize("path", PAGES)
+def test_markup_is_text_on_every_page(page, address, path):
+    page.add_init_script("window.hit = () => { window.struck = true; };")
+    page.goto(f"{address}{path}", wait_until="networkidle")
+    if not fill(page, MARKUP):
+        pytest.skip("nothing is written on this page")
+    for form in page.locator("form:visible").all():
+        form.evaluate("form => form.requestSubmit()")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(500)
+    assert not wrought(page)
+
+
+def test_markup_that_were_not_text_is_found(page, address):
+    page.goto(address)
+    page.locator("#main").evaluate(
+        "(m, markup) => m.insertAdjacentHTML('beforeend', markup)", MARKUP
+    )
+    assert wrought(page)
+
+
+@pytest.mark.filterwarnings("ignore:the prompt is too long")
+def test_markup_in_what_the_gallery_keeps_is_text(page, address):
+    """What was drawn once is shown on every later visit."""
+    page.goto(f"{address}/studio", wait_until="networkidle")
+    page.fill("#prompt", MARKUP)
+    page.click("#go")
+    page.locator("#go:enabled").wait_for()
+    page.goto(f"{address}/studio", wait_until="networkidle")
+    page.locator(f"[alt*='{MARK}'], [aria-label*='{MARK}'], :text('{MARK}')").first.wait_for()
+    assert not wrought(page)
