@@ -1,6 +1,6 @@
 """The lessons, in the curriculum's order."""
 
-from mezzotint.lab.lessons import dissolve, emerge, latents, steering, text, trick
+from mezzotint.lab.lessons import dissolve, emerge, guidance, latents, steering, text, trick
 from mezzotint.lab.lessons.lesson import Lesson
 
 LESSONS: tuple[Lesson, ...] = (
@@ -9,5 +9,6 @@ LESSONS: tuple[Lesson, ...] = (
     trick.LESSON,
     latents.LESSON,
     text.LESSON,
+    guidance.LESSON,
     steering.LESSON,
 )
