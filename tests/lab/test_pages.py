@@ -1,4 +1,4 @@
-"""The pages in a real browser: controls are moved, and what they show is what Python computes.
+"""What all pages have, in a real browser: the bar, light and dark, print, any width.
 
 The pages' policy forbids eval, so nothing here waits by ``wait_for_function``.
 """
@@ -6,94 +6,21 @@ The pages' policy forbids eval, so nothing here waits by ``wait_for_function``.
 import re
 
 import pytest
-import torch
-from PIL import Image
 
-from mezzotint.diffusion import Process
+from mezzotint.lab.lessons import LESSONS
+from mezzotint.lab.source import ROOT
 
 LIGHTEST = 300_000  # bytes of the first lesson's page, all told
-
-
-def numbers(page) -> dict[str, list[str]]:
-    rows = page.locator("#numbers tbody tr").all()
-    return {row.locator("th").inner_text(): row.locator("td").all_inner_texts() for row in rows}
-
-
-def test_dissolve_shows_the_processes_numbers(page, address):
-    page.goto(f"{address}/lessons/dissolve")
-    page.locator("#now").wait_for(state="attached")
-    page.fill("#t", "350")
-    shown = numbers(page)
-    for name, process, t in (
-        ("linear", Process.linear(), 349.0),
-        ("scaled-linear", Process.scaled_linear(), 349.0),
-        ("cosine", Process.cosine(), 0.35),
-        ("flow", Process.flow(), 0.35),
-    ):
-        at = torch.tensor(t, dtype=torch.float64)
-        found = [float(each) for each in shown[name]]
-        true = [f(at).item() for f in (process.alpha_bar, process.alpha, process.sigma)]
-        assert found[:3] == pytest.approx(true, abs=6e-4)
-        assert found[3] == pytest.approx(process.snr(at).item(), rel=2e-3)
-    page.fill("#t", "0")
-    assert {row[3] for row in numbers(page).values()} == {"∞"}
-
-
-def test_dissolve_goes_by_keyboard_and_by_itself(page, address):
-    page.goto(f"{address}/lessons/dissolve")
-    page.locator("#now").wait_for(state="attached")
-    page.focus("#t")
-    for _ in range(3):
-        page.keyboard.press("ArrowRight")
-    assert page.inner_text("#steps") == "3"
-    before = page.locator("canvas").first.screenshot()
-    page.check("#alone")
-    assert page.locator("canvas").first.screenshot() != before
-    page.click("#play")
-    page.locator("#play[aria-pressed=true]").wait_for()
-    page.wait_for_timeout(300)
-    page.click("#play")
-    assert int(page.inner_text("#steps")) > 3
-
-
-def test_dissolve_takes_ones_own_picture_and_says_what_is_none(page, address, tmp_path):
-    page.goto(f"{address}/lessons/dissolve")
-    page.locator("#now").wait_for(state="attached")
-    Image.new("RGB", (50, 80), "#ff0000").save(tmp_path / "red.png")
-    (tmp_path / "no.png").write_text("not a picture")
-    said: list[str] = []
-    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.accept()))
-    page.set_input_files("#file", tmp_path / "red.png")
-    page.locator(".subjects input:checked").wait_for(state="detached")
-    page.locator("canvas").first.screenshot(path=tmp_path / "seen.png")
-    with Image.open(tmp_path / "seen.png") as seen:
-        assert seen.convert("RGB").getpixel((40, 40)) == (255, 0, 0)
-    page.set_input_files("#file", tmp_path / "no.png")
-    page.wait_for_timeout(300)
-    assert said == ["This is no picture that the browser can read."]
+PAGES = ("/", *(f"/lessons/{each.slug}" for each in LESSONS), "/lessons/alchemy", "/studio")
 
 
 def test_the_first_page_is_light(page, address):
     sizes: list[int] = []
     page.on("requestfinished", lambda r: sizes.append(r.sizes()["responseBodySize"]))
-    page.goto(f"{address}/lessons/dissolve", wait_until="networkidle")
+    page.goto(f"{address}/lessons/dissolve")
+    page.locator("#now").wait_for(state="attached")
+    page.wait_for_load_state("networkidle")
     assert 20_000 < sum(sizes) <= LIGHTEST
-
-
-def test_emerge_draws_races_and_is_looked_through(page, address):
-    page.goto(f"{address}/lessons/emerge")
-    page.fill("#steps", "4")
-    page.select_option("#rival", "euler")
-    page.click("#go")
-    page.locator("#go:enabled").wait_for()
-    assert page.inner_text("#said") == "ddim: 4 of 4 steps · euler: 4 of 4 steps"
-    pictures = page.locator(".lane").first.locator("img")
-    last = pictures.first.get_attribute("src")
-    page.fill("#scrub", "0")
-    assert page.inner_text("#at") == "1 of 4"
-    assert pictures.first.get_attribute("src") != last
-    page.fill("#scrub", "3")
-    assert pictures.first.get_attribute("src") == last
 
 
 def test_emerge_says_what_is_wrong(page, address):
@@ -102,6 +29,58 @@ def test_emerge_says_what_is_wrong(page, address):
     page.click("#go")
     page.locator("#said", has_text=re.compile("nowhere")).wait_for()
     assert page.is_enabled("#go")
+
+
+def test_the_first_page_draws_by_itself(page, address):
+    page.goto(address)
+    plate = page.locator("#plate[src^='data:image']")
+    plate.wait_for()
+    page.locator("#said", has_text="Drawn").wait_for()
+    assert re.fullmatch(r"Step (\d+) of \1", page.inner_text("#step"))
+    before = plate.get_attribute("src")
+    page.fill("#prompt", "a castle")
+    page.click("#go")
+    page.locator("#said", has_text="Drawn").wait_for()
+    assert page.get_attribute("#plate", "alt") == "a castle"
+    assert plate.get_attribute("src") != before
+
+
+def test_the_first_page_says_what_it_cannot_draw(page, address):
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(address, wait_until="networkidle")
+    assert page.get_attribute("#plate", "src") == "/static/plate.svg"  # nothing moves by itself
+    page.fill("#prompt", "a fox <lora:nowhere:1>")
+    page.click("#go")
+    page.locator("#said", has_text="nowhere").wait_for()
+
+
+@pytest.mark.parametrize("slug", [*(each.slug for each in LESSONS), "studio"])
+def test_every_page_has_an_emblem(slug: str):
+    assert (ROOT / "lab" / "pages" / "emblems" / f"{slug}.svg").is_file()
+
+
+def test_one_goes_on_from_lesson_to_lesson(page, address):
+    page.goto(f"{address}/lessons/{LESSONS[0].slug}")
+    for each in LESSONS[1:]:
+        page.click("a[rel=next]", no_wait_after=True)
+        page.wait_for_url(f"**/lessons/{each.slug}", wait_until="commit")
+    assert page.locator("a[rel=next]").count() == 0
+    page.click("a[rel=prev]")
+    page.wait_for_url(f"**/lessons/{LESSONS[-2].slug}")
+    assert page.locator("#index [aria-current=page]").inner_text() == LESSONS[-2].title
+
+
+def test_on_paper_are_the_words_and_all_of_the_code(page, address):
+    page.goto(f"{address}/lessons/dissolve")
+    second = page.locator("details:not([open]) pre").first
+    assert not second.is_visible()
+    assert page.is_visible("#theme")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert second.is_visible()
+    assert not page.is_visible("#theme")
+    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
 
 
 def test_light_and_dark_are_kept(page, address):
@@ -118,10 +97,9 @@ def test_light_and_dark_are_kept(page, address):
     assert paper() == dark
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("path", ["/", "/lessons/dissolve", "/lessons/emerge"])
-def test_nothing_sticks_out_at_any_width(page, address, path, width, tmp_path):
-    page.set_viewport_size({"width": width, "height": 800})
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_sticks_out_at_any_width(page, address, path):
     page.goto(address + path)
-    page.screenshot(path=tmp_path / "page.png", full_page=True)
-    assert Image.open(tmp_path / "page.png").width == width
+    for width in (390, 820, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("() => document.scrollingElement.scrollWidth") <= width
