@@ -36,10 +36,13 @@ def test_a_model_that_is_not_there_is_said_at_once():
         serve("nowhere.xyz", free_port(), opens=False)
 
 
-def test_it_serves_until_it_is_stopped():
-    port = free_port()
+def test_it_serves_until_it_is_stopped(tmp_path):
+    port, gallery = free_port(), tmp_path / "gallery"
     with subprocess.Popen(
-        [*COMMAND, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "--port", str(port), "--gallery", str(gallery)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as lab:
         assert lab.stdout is not None
         assert lab.stderr is not None
@@ -53,6 +56,7 @@ def test_it_serves_until_it_is_stopped():
                 except URLError:
                     time.sleep(0.05)
             assert b"From noise to a picture" in page
+            assert (gallery / "gallery.sqlite").is_file()
             with socket.socket() as outside:
                 outside.bind(("127.0.0.2", port))  # free on this machine's other addresses
         finally:

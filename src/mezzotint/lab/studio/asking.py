@@ -33,7 +33,8 @@ class Studio:
         Raises:
             InputError: one is no longer there.
         """
-        given = {each: str(settings[each]) for each in BROUGHT if each in settings}
+        names = BROUGHT if "picture" in settings else ()
+        given = {each: str(settings[each]) for each in names if each in settings}
         found: dict[str, tuple[str, Image.Image]] = {}
         for each, name in given.items():
             if not name.startswith(WORD):

@@ -7,7 +7,7 @@ nobody waits for more than a network call, and who cancels keeps what was finish
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
@@ -112,6 +112,8 @@ def again(
     if "picture" in brought:  # its size is the picture's, unless another was asked for
         found = {n: v for n, v in found.items() if n not in ("width", "height") or n in settings}
         found |= {name: settings[name] for name in OF_EDITS if name in settings}
+        if isinstance(grown := found.get("expand"), list):
+            found["expand"] = ",".join(f"{each:g}" for each in cast("list[float]", grown))
         found |= {name: own for name, (own, _) in brought.items()}
         if str(settings.get("mask", "")).startswith(WORD):
             found["mask"] = settings["mask"]
