@@ -150,8 +150,9 @@ function strip() {
     },
     drawn: ({ scale, picture, strength, clipped }) => {
       const { name } = regimeOf(scale);
-      const said = `strength ${strength.toFixed(2)}, ${percent(clipped)} of colours at their end`;
-      const caption = make("figcaption", {}, make("b", {}, `${scale}`), ` ${name}`, make("small", {}, said));
+      const said = [`strength ${strength.toFixed(2)}`, `${percent(clipped)} at their end`];
+      const small = said.map((each) => make("small", {}, each));
+      const caption = make("figcaption", {}, make("b", {}, `${scale}`), ` ${name}`, ...small);
       const image = make("img", { src: picture, alt: `drawn at scale ${scale}` });
       $("scales").append(make("li", {}, make("figure", {}, image, caption)));
     },
