@@ -13,7 +13,7 @@ import * as tabs from "./studio/tabs.js";
 import { toast } from "./studio/toast.js";
 import * as vote from "./studio/vote.js";
 
-const VARIED = { batch: 4, strength: 0.5 }; // as many, and so far from what they vary
+const VARIED = { seed: "", batch: 4, strength: 0.5 }; // as many, and so far from what they vary
 
 const choices = await ask("/api/studio/choices").catch((error) => {
   $("said").textContent = error.message;
@@ -50,9 +50,9 @@ async function again(picture) {
 // Others that are near: from the picture itself, if the model can, and else from other noise.
 async function vary(picture) {
   await use(picture);
-  if (!NEAR) return draw.begin({ ...(await asked()), batch: VARIED.batch, seed: "" }, doing);
-  const { seed, width, height, ...others } = form.values();
-  draw.begin({ ...others, ...VARIED, picture: picture.id }, doing);
+  form.fill(VARIED);
+  if (NEAR) await edit.withPicture(picture);
+  generate();
 }
 
 async function another() {

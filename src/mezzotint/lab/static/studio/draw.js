@@ -3,6 +3,7 @@
 import { $, listen, make } from "/static/lab.js";
 import { address } from "./gallery.js";
 
+const ACROSS = 4; // pictures beside each other, at most
 const DRAW = "/api/studio/draw";
 
 const state = { stop: null, frames: [], made: 0, seed: "", notes: [] };
@@ -45,6 +46,7 @@ function frames(count) {
     state.frames.push(image);
     $("plate").append(make("figure", {}, image));
   }
+  $("plate").style.setProperty("--across", Math.min(state.frames.length, ACROSS));
 }
 
 function came({ index, total, preview, previews }) {

@@ -98,6 +98,7 @@ function number({ name, min, max, step, default: usual }) {
   if (min != null) shown.min = min;
   if (max != null) shown.max = max;
   if (usual != null) shown.defaultValue = usual;
+  else shown.placeholder = "usual";
   return shown;
 }
 
