@@ -1,6 +1,15 @@
 """The lessons, in the curriculum's order."""
 
-from mezzotint.lab.lessons import dissolve, emerge, guidance, latents, steering, text, trick
+from mezzotint.lab.lessons import (
+    dissolve,
+    emerge,
+    guidance,
+    latents,
+    samplers,
+    steering,
+    text,
+    trick,
+)
 from mezzotint.lab.lessons.lesson import Lesson
 
 LESSONS: tuple[Lesson, ...] = (
@@ -10,5 +19,6 @@ LESSONS: tuple[Lesson, ...] = (
     latents.LESSON,
     text.LESSON,
     guidance.LESSON,
+    samplers.LESSON,
     steering.LESSON,
 )

@@ -6,7 +6,7 @@ import { chart, decades, look, shape } from "/static/plot.js";
 const MOST = 400; // points of a shape
 const NEAR = 5; // hundredths that the pen moves before it leaves another point
 const LONGEST = 0.3; // of an arrow
-const RIVALS = { picture: "the picture", weighed: "the picture, weighed", velocity: "velocity" };
+const RIVALS = { picture: "the picture", weighed: "weighed", velocity: "velocity" };
 const PLANES = ["first", "second", "perfect"];
 
 const { edge, shapes } = await ask("/api/shapes");

@@ -12,7 +12,7 @@ from mezzotint.diffusion.oracle import GaussianMixture
 from mezzotint.diffusion.prediction import from_x0
 
 PROCESS = Process.scaled_linear()
-BATCH, WIDTH, RATE = 256, 96, 4e-3
+BATCH, WIDTH, RATE = 256, 96, 1e-2
 
 
 @dataclass(frozen=True)
