@@ -3,73 +3,42 @@
 import io
 import json
 import re
-from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import randomised
 from PIL import Image
 from starlette.testclient import TestClient
-from storybooks import SIZES, tiny_storybook
+from steered import FOX, OWL, seen, shown, steered
+from storybooks import tiny_storybook
 
 import mezzotint as mz
-from mezzotint.adapters.controlnet import CONTROL, KINDS, save_control
+from mezzotint.adapters.controlnet import KINDS
 from mezzotint.adapters.ip_adapter import OWN
 from mezzotint.adapters.maps import canny
 from mezzotint.errors import InputError
-from mezzotint.families import storybook
-from mezzotint.families.keys.ip_adapter_keys import ip_adapter as keys_of
 from mezzotint.lab.app import create
 from mezzotint.lab.lessons.steering import abilities, guides
 from mezzotint.lab.lessons.steering.changing import kept
-from mezzotint.models.clip import CLIPVision
-from mezzotint.models.controlnet import ControlNet, ControlNetParams
-from mezzotint.models.ip_adapter import IPAdapter, IPAdapterParams, cross_attentions
 from mezzotint.pipeline.drawing import planned
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import complete
 from mezzotint.training.low_rank import LowRank
 
-FOX, OWL = "a fox in the snow", "an owl in the snow"
 NUMBERS = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
 PICTURE = Image.fromarray(NUMBERS)
 MASK = Image.new("L", (32, 32))
 MASK.paste(255, (8, 8, 24, 20))
 BOXES = "0.1,0.3,0.5,0.9"
-LORA = {
-    "lora_unet_conv_in.lora_up.weight": torch.ones(16, 1, 1, 1) / 2,
-    "lora_unet_conv_in.lora_down.weight": torch.ones(1, 4, 3, 3) / 2,
-}
-OBEYS = {"lora_unet_conv_in.diff": torch.linspace(-1, 1, 16 * 8 * 9).reshape(16, 8, 3, 3)}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A tiny model that has it all, at random weights; beside it a LoRA and a word."""
-    home = tmp_path_factory.mktemp("steered")
-    model, _ = tiny_storybook([FOX, OWL])
-    safetensors.torch.save_file(OBEYS, home / "obeys.safetensors", {"steps": "3"})
-    path = home / "model"
-    loras = {"instruct": home / "obeys.safetensors"}
-    storybook.save(model, path, None, CLIPVision(SIZES.vision), loras)
-    control = randomised(ControlNet(ControlNetParams(SIZES.unet, KINDS, middle=False)))
-    for hint in control.hints.values():
-        torch.nn.init.normal_(hint[-1].bias)
-    save_control(path / CONTROL, control, {})
-    widths = tuple(each.query.out_features for each in cross_attentions(model.network))
-    sees = randomised(IPAdapter(IPAdapterParams(SIZES.vision.projection, 2, 32, widths, None)))
-    tensors = keys_of(len(widths)).to_theirs(sees.state_dict())
-    safetensors.torch.save_file(tensors, path / OWN["content"])
-    for name, file in (("Lora/oil", LORA), ("embeddings/zwx", {"emb_params": torch.ones(2, 32)})):
-        (home / name).parent.mkdir()
-        safetensors.torch.save_file(file, home / f"{name}.safetensors")
-    return path
+    return steered(tmp_path_factory.mktemp("steered"))
 
 
 @pytest.fixture(scope="module")
@@ -101,17 +70,6 @@ def last(events: list[tuple[str, dict]], lane: int = 0) -> np.ndarray:
     assert events[-1][0] == "done", events[-1]
     address = [e["picture"] for name, e in events if name == "step" and e["lane"] == lane][-1]
     return shown(address)
-
-
-def shown(address: str) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(b64decode(address.partition(",")[2]))).convert("RGB"))
-
-
-def seen(picture: Image.Image) -> np.ndarray:
-    """A picture as a page is sent it."""
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=85)
-    return np.asarray(Image.open(file).convert("RGB"))
 
 
 def test_what_there_is_is_told(client, pipe: Pipeline):
@@ -205,8 +163,8 @@ def test_pixels_that_changed_are_seen():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_map_steers_as_the_pipeline_is_steered(client, pipe: Pipeline, folder: Path, kind: str):
     asked = {"kind": kind, "picture": brought(client, PICTURE), "boxes": BOXES}
-    steered = {"by": "control", "name": kind, "scale": 0.8, "end": 0.7}
-    events = told(client, "draw", prompt=FOX, seed=3, steps=3, **steered, **asked)
+    by = {"by": "control", "name": kind, "scale": 0.8, "end": 0.7}
+    events = told(client, "draw", prompt=FOX, seed=3, steps=3, **by, **asked)
     followed = guides.guide(kind, 32, PICTURE, boxes=BOXES)
     with pipe.attached(mz.controlnet(f"{folder}#{kind}", followed, 0.8, end=0.7)):
         expected = pipe.generate(FOX, seed=3, steps=3).images[0]
@@ -219,8 +177,8 @@ def test_a_map_steers_as_the_pipeline_is_steered(client, pipe: Pipeline, folder:
 
 
 def test_a_picture_is_a_prompt(client, pipe: Pipeline, folder: Path):
-    steered = {"by": "sight", "name": "content", "picture": brought(client, PICTURE)}
-    events = told(client, "draw", prompt=FOX, seed=3, steps=2, scale=1.5, **steered)
+    by = {"by": "sight", "name": "content", "picture": brought(client, PICTURE)}
+    events = told(client, "draw", prompt=FOX, seed=3, steps=2, scale=1.5, **by)
     with pipe.attached(mz.ip_adapter(folder / OWN["content"], PICTURE, 1.5)):
         expected = pipe.generate(FOX, seed=3, steps=2).images[0]
     plain = pipe.generate(FOX, seed=3, steps=2).images[0]
@@ -267,7 +225,13 @@ def test_a_model_without_it_says_so(tiny: Pipeline):
 
 @pytest.mark.parametrize(
     "asked",
-    [{"steps": 101}, {"strength": [0.1] * 11}, {"expand": [1, 2]}, {"prompt": "x" * 1001}, {"a": 1}],
+    [
+        {"steps": 101},
+        {"strength": [0.1] * 11},
+        {"expand": [1, 2]},
+        {"prompt": "x" * 1001},
+        {"a": 1},
+    ],
 )
 def test_queries_out_of_their_range_are_refused(client, asked):
     whole = {"picture": "x", "prompt": FOX} | asked

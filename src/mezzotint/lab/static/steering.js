@@ -73,7 +73,7 @@ const both = (prompt, asked, caption) => [
 
 // Results can be gone on from.
 function onward(image, _, made) {
-  const go = make("button", { type: "button" }, "Go on from this");
+  const go = make("button", { type: "button", "aria-label": `Go on from what was drawn: ${image.alt}` }, "Go on");
   go.addEventListener("click", () => {
     for (const radio of document.querySelectorAll(".subjects input")) radio.checked = false;
     use(image).then(() => {
@@ -118,9 +118,9 @@ live(
 );
 
 live($("expand"), (form) => {
-  const { left, top, right, bottom, prompt } = fields(form);
+  const { left, top, right, bottom, ...rest } = fields(form);
   const grown = [left, top, right, bottom].map((share) => ["expand", share ?? "0"]);
-  const asked = Object.entries({ picture: pictured(), seed: seed(), prompt });
+  const asked = Object.entries({ picture: pictured(), seed: seed(), ...rest });
   return [{ path: EDIT, asked: [...asked, ...grown], captions: ["more of it"] }];
 });
 
@@ -262,6 +262,8 @@ async function begin() {
   $("able").textContent = `${model}, at ${size} pixels.`;
 }
 
+// Where there is room beside the controls, the first lines of code are open.
+if (matchMedia("(min-width: 60rem)").matches) for (const told of document.querySelectorAll(".told")) told.querySelector("details").open = true;
 field($("strength"), "strength").addEventListener("input", strengthMoved);
 field($("strength"), "strength").addEventListener("change", () => strength.form.requestSubmit());
 $("rank").addEventListener("input", rankMoved);
