@@ -133,8 +133,9 @@ async function open(blob) {
     const bitmap = await createImageBitmap(blob);
     use(bitmap, bitmap.width, bitmap.height);
     for (const radio of document.querySelectorAll(".subjects input")) radio.checked = false;
+    $("said").textContent = "";
   } catch {
-    alert("This is no picture that the browser can read.");
+    $("said").textContent = "This is no picture that the browser can read.";
   }
 }
 
