@@ -228,13 +228,54 @@ def pictures(browser: Browser, address: str) -> None:
         print(f"{file} {file.stat().st_size / 1000:.0f} kB")
 
 
-def _drawn(page: Page) -> None:
+def _begun(page: Page) -> None:
     page.click("#go")
-    page.locator("#said", has_text="Drawn").wait_for()
+    page.locator("#said", has_text="Drawn").wait_for(timeout=LONG)
 
 
+def _emerged(page: Page) -> None:
+    page.fill("#steps", "30")
+    page.select_option("#sampler", "dpmpp_2m")
+    page.click("#go")
+    page.locator("#go:enabled").wait_for(timeout=LONG)
+    page.fill("#scrub", "9")
+    _top(page, "#said")
+
+
+def _attended(page: Page) -> None:
+    page.click("#go")
+    page.locator("#go:enabled").wait_for(timeout=LONG)
+    _top(page, ".stage")
+
+
+def _made(page: Page) -> None:
+    for prompt in DRAWN:
+        page.fill("#prompt", prompt)
+        page.get_by_label("Pictures").fill("2")
+        page.click("#go")
+        page.locator("#go:enabled").wait_for(timeout=LONG)
+    page.evaluate("() => scrollTo(0, 0)")
+
+
+def _top(page: Page, what: str) -> None:
+    """Scroll so that something is at the top."""
+    page.locator(what).first.evaluate("each => scrollTo(0, each.getBoundingClientRect().y - 20)")
+
+
+LONG = 600_000  # ms, for a machine that has much else to do
+DRAWN = (
+    "a castle on a beach at sunset",
+    "a rocket in space",
+    "a red apple on a blue background",
+    "an ink sketch of a house in a forest",
+    "a penguin in the city",
+    PROMPT,
+)
 SHOWN: dict[str, tuple[str, str, Callable[[Page], None]]] = {
-    "contents": ("/", "light", _drawn),
+    "contents": ("/", "light", _begun),
+    "emerge": ("/lessons/emerge", "light", _emerged),
+    "text": ("/lessons/text", "dark", _attended),
+    "studio": ("/studio", "light", _made),
 }
 
 
