@@ -8,23 +8,20 @@ const DRAW = "/api/studio/draw";
 
 const state = { stop: null, frames: [], made: 0, seed: "", notes: [] };
 
-export const busy = () => Boolean(state.stop);
-
 // What is asked for may have to be waited for. `made` is called with each finished picture, `opened`
 // with the id of one that is chosen.
 export async function begin(asking, { made, opened }) {
   cancel();
   let stopped = false;
-  state.stop = () => (stopped = true);
-  running(true);
-  const asked = await asking;
-  if (stopped) return;
-  Object.assign(state, { frames: [], made: 0, seed: "", notes: [] });
+  Object.assign(state, { frames: [], made: 0, seed: "", notes: [], stop: () => (stopped = true) });
   $("plate").replaceChildren();
+  running(true);
+  $("said").textContent = "Drawing …";
+  const asked = await Promise.resolve(asking).catch((error) => over(error.message));
+  if (stopped || !asked) return;
   $("plate").hidden = false;
   frames(Number(asked.batch ?? 1));
   $("plate").scrollIntoView({ block: "nearest" });
-  $("said").textContent = "Drawing …";
   state.stop = listen(DRAW, asked, {
     begun,
     step: came,

@@ -34,7 +34,7 @@ const variant = (names) => ({
   name: "variant",
   label: "Variant",
   kind: "choice",
-  choices: [["", "as it was loaded"], ...names],
+  choices: ["", ...names],
   default: "",
   says: "Which of the model's other trainings draws.",
 });
@@ -81,9 +81,8 @@ function row(told) {
 
 function choice({ choices, default: usual }) {
   const options = choices.map((each) => {
-    const [value, text] = Array.isArray(each) ? each : [each, each || "none"];
-    const option = make("option", { value }, String(text).replaceAll("_", " "));
-    option.defaultSelected = String(value) === String(usual ?? "");
+    const option = make("option", { value: each }, each.replaceAll("_", " ") || "as it was loaded");
+    option.defaultSelected = each === (usual ?? "");
     return option;
   });
   return make("select", {}, ...options);

@@ -26,7 +26,7 @@ function proposed(name) {
   if (name === "") return "";
   if (name === WORDS) return values().prompt?.split(/\s+/).slice(0, 2).join(" ") ?? "";
   const { kind, choices, min, max, default: usual } = setting(name);
-  if (kind === "choice") return choices.map((each) => (Array.isArray(each) ? each[0] : each)).filter((each, k) => each && k < MOST).join(", ");
+  if (kind === "choice") return choices.filter(Boolean).slice(0, MOST).join(", ");
   if (name === "seed") return "1, 2, 3, 4";
   const now = Number(values()[name] ?? usual ?? 1);
   const near = [now / 2, now, now * 2].map((each) => Math.min(max ?? each, Math.max(min ?? each, each)));

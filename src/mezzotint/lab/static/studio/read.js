@@ -13,7 +13,8 @@ export async function read(file) {
     return say(error.message, [], file);
   }
   const misses = [...told.notes, ...fill(told.settings)];
-  say(`Read what ${told.tool || file.name} wrote${misses.length ? ", except:" : ": all of it is understood."}`, misses, file);
+  const from = `Read what ${told.tool || file.name} wrote`;
+  say(`${from}${misses.length ? ", except:" : ": all of it is understood."}`, misses, file);
   $("prompt").focus();
 }
 
