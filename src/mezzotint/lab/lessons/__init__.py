@@ -1,14 +1,18 @@
 """The lessons, in the curriculum's order."""
 
 from mezzotint.lab.lessons import (
+    check,
     dissolve,
     emerge,
     guidance,
+    kinds,
     latents,
+    production,
     samplers,
     steering,
     text,
     trick,
+    wild,
 )
 from mezzotint.lab.lessons.lesson import Lesson
 
@@ -21,4 +25,8 @@ LESSONS: tuple[Lesson, ...] = (
     guidance.LESSON,
     samplers.LESSON,
     steering.LESSON,
+    kinds.LESSON,
+    wild.LESSON,
+    production.LESSON,
+    check.LESSON,
 )
