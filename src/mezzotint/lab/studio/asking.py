@@ -58,10 +58,11 @@ def requested(pipe: Pipeline, settings: Mapping[str, Any]) -> Request:
     return complete(pipe.model.family, str(settings.get("prompt", "")), **_options(settings))
 
 
-def changes(settings: Mapping[str, Any]) -> bool:
-    """Whether drawing this changes the model as long as it takes."""
-    texts = [str(settings.get(each, "")) for each in ("prompt", "negative", *OF_ENCODERS)]
-    return any(map(changes_model, texts)) or "source" in settings
+def changes(*drawn: Mapping[str, Any]) -> bool:
+    """Whether drawing any of these changes the model as long as it takes."""
+    names = ("prompt", "negative", *OF_ENCODERS)
+    texts = {str(each.get(name, "")) for each in drawn for name in names}
+    return changes_model("\n".join(texts)) or any("source" in each for each in drawn)
 
 
 def stream(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mezzotint.errors import InputError, unknown
 from mezzotint.lab.live import Event
-from mezzotint.lab.studio.asking import Studio, changes, requested, stream
+from mezzotint.lab.studio.asking import Studio, requested, stream
 from mezzotint.lab.studio.draw import Previews, again, kept, told, told_seed
 from mezzotint.lab.studio.models import chosen
 from mezzotint.lab.studio.settings import BY_NAME, LONGEST, SETTINGS, read
@@ -96,11 +96,6 @@ class Plan:
     across: Axis
     down: Axis
     cells: Mapping[tuple[int, int], dict[str, Any]]
-
-    @property
-    def alone(self) -> bool:
-        """Whether drawing some of it changes the model as long as it takes."""
-        return any(changes(each) for each in self.cells.values())
 
 
 def planned(settings: Settings, across: Axis, down: Axis) -> Plan:

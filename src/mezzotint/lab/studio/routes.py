@@ -57,7 +57,7 @@ def _drawings(router: APIRouter, studio: Studio) -> None:
         settings, why = _understood(request)
         return lab.events(
             lambda pipe: draw.drawing(pipe, studio, _given(settings, why)),
-            alone=changes(settings or {}),
+            alone=await run_in_threadpool(changes, settings or {}),
         )
 
     @router.get("/grid")
@@ -70,9 +70,10 @@ def _drawings(router: APIRouter, studio: Studio) -> None:
             plan = grid.planned(_given(settings, why), across, down)
         except InputError as error:
             why = error
+        cells = plan.cells.values() if plan else ()
         return lab.events(
             lambda pipe: grid.drawing(pipe, studio, _given(plan, why)),
-            alone=plan is not None and plan.alone,
+            alone=await run_in_threadpool(changes, *cells),
         )
 
     @router.post("/read")
