@@ -1,6 +1,7 @@
 """Lesson 8 in a real browser, and the brush: pointer, keyboard, and what the model is asked."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from mezzotint.lab.lessons.steering.changing import edited
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import EditOptions
 
+STEPS = 5
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
@@ -24,7 +27,9 @@ def folder(tmp_path_factory) -> Path:
 def pipe(folder: Path) -> Iterator[Pipeline]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MEZZOTINT_MODELS", str(folder.parent))
-        yield mz.load(folder)
+        whole = mz.load(folder)
+        family = replace(whole.model.family, steps=STEPS)
+        yield Pipeline(replace(whole.model, family=family), whole.source)
 
 
 @pytest.fixture
