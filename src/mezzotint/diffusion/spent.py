@@ -53,7 +53,11 @@ def metered(sampler: Sampler, spent: Spent) -> Sampler:
 def calls(sampler: Sampler, times: Tensor, process: Process) -> int:
     """How often a sampler calls the denoiser on a grid (n + 1,): counted, on a single number."""
     spent, x = Spent(), torch.zeros(1, 1)
-    for _ in metered(sampler, spent)(lambda x, _: x, x, times, process, torch.zeros_like):
+
+    def nothing(x: Tensor, _: Tensor) -> Tensor:
+        return x
+
+    for _ in metered(sampler, spent)(nothing, x, times, process, torch.zeros_like):
         pass
     return spent.calls
 
@@ -97,7 +101,7 @@ def resumed(sampler: Sampler, x: Tensor, steps: int, draws: int = 0) -> Sampler:
     def rest(
         denoise: Denoiser, _: Tensor, times: Tensor, process: Process, rng: Noise
     ) -> Iterator[Step]:
-        for _ in range(draws):
+        for _past in range(draws):
             rng(x)
         for step in sampler(denoise, x, times[steps:], process, rng):
             yield replace(step, index=steps + step.index, total=len(times) - 1)

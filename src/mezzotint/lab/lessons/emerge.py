@@ -102,7 +102,7 @@ def drawing(
     if budget_of:
         budget = cost(pipe, choose("sampler", budget_of, SAMPLERS), steps)
         steps = steps_within(budget, sampler, lambda n: times(family.process, n), family.process)
-    course = Course(prompt, Options(**{**options, "steps": steps, "sampler": name}))
+    course = Course(prompt, {**options, "steps": steps, "sampler": name})
     yield from _watched(pipe, course, sampler, Spent(), cost(pipe, sampler, steps), views, courses)
 
 
@@ -126,7 +126,7 @@ def going_on(
     if not 1 <= after <= min(len(begun.x), steps - 1):
         raise InputError(f"after {after} of {steps} steps: go on from a step that was drawn")
     sampler, spent = choose("sampler", name, SAMPLERS), begun.spent[after - 1]
-    options = Options(**{**begun.options, "sampler": name})
+    options: Options = {**begun.options, "sampler": name}
     so_far = begun.x[:after], begun.x0[:after], begun.spent[:after]
     course = Course(begun.prompt, options, *so_far)
     x = begun.x[after - 1].to(pipe.model.device)

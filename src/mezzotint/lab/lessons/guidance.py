@@ -6,7 +6,7 @@ second time.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ MIDDLING = 0.3, 5.0  # σ/α between which the interval guides
 SHOWN = 0.0, 1.0, 2.0, 7.0, 12.0, MOST_SCALE  # in the strip, beside the model's own
 
 Rule = Literal["cfg", "rescaled", "projected", "interval"]
+Words: TypeAlias = Annotated[str, Query(max_length=LONGEST)]
+Steps: TypeAlias = Annotated[int | None, Query(ge=1, le=MOST_STEPS)]
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ def strip(
     """A picture of one noise for each scale: events "tick" as it is drawn, "drawn", then "done"."""
     guide = ruled(rule, pipe.model.family.process)
     for scale in scales:
-        asked = Options(**{**options, "cfg": scale})
+        asked: Options = {**options, "cfg": scale}
         for step in pipe.stream_by(prompt, guide=guide, **asked):
             yield Event("tick", {"scale": scale, "index": step.index, "total": step.total})
             if step.index == step.total - 1:
@@ -225,8 +227,6 @@ def about(family: Family) -> dict[str, object]:
 def routes(lab: Lab) -> APIRouter:
     """``/api/guidance``, ``/api/guidance/strip`` and ``/api/guidance/about``."""
     router = APIRouter()
-    Words = Annotated[str, Query(max_length=LONGEST)]
-    Steps = Annotated[int | None, Query(ge=1, le=MOST_STEPS)]
 
     @router.get("/api/guidance")
     async def guided(
