@@ -102,6 +102,7 @@ function plot(points, against) {
     parts.push(svg("circle", { cx, cy, r: 8, class: "dot" }), svg("text", { x: cx, y: high + 34, "text-anchor": "middle" }, String(point.x)));
   }
   parts.push(svg("text", { x: 8, y: 24 }, seconds(most)));
+  $("grown").hidden = false;
   $("curve").replaceChildren(...parts);
   $("what").textContent = NAMES[against];
   $("each").textContent = EACH[against][0];

@@ -21,7 +21,7 @@ function known(each) {
     "tr",
     {},
     make("th", { scope: "row" }, each.title),
-    cell(`${each.channels} channels, 1 : ${each.factor}`),
+    cell(`${each.channels}, 1 : ${each.factor}`),
     cell(texts.join("; ")),
     cell(`${each.denoiser}, ${large(each.weights)}`),
     cell(each.process),
@@ -71,7 +71,7 @@ function draw() {
   const snr = $("show").value === "log_snr";
   const ticks = snr ? [4, 2, 0, -2, -4, -6] : [1, 0.5, 0];
   const axes = [svg("path", { class: "axis", fill: "none", d: `M0 0V${HIGH}H${WIDE}` })];
-  for (const tick of ticks) axes.push(svg("text", { x: 8, y: height(tick) + (tick === ticks[0] ? 26 : -6) }, snr ? `10${sup(tick)}` : String(tick)));
+  for (const tick of ticks) axes.push(svg("text", { x: -14, y: height(tick) + 9, "text-anchor": "end" }, snr ? `10${sup(tick)}` : String(tick)));
   axes.push(svg("text", { x: 0, y: HIGH + 34 }, "clean"));
   axes.push(svg("text", { x: WIDE, y: HIGH + 34, "text-anchor": "end" }, "noise"));
   $("plot").replaceChildren(...axes, ...shown.flatMap((place) => curve(place, PLACES.indexOf(place))));

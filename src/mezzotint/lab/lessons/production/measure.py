@@ -16,7 +16,7 @@ from mezzotint.pipeline.pipeline import Pipeline, Step
 from mezzotint.pipeline.request import Options
 
 PROMPT = "a fox in the snow at night"
-ENOUGH = 4.0  # seconds of drawing, after which the spread is known well enough
+ENOUGH, MANY = 3.0, 100  # seconds of drawing, or steps, after which the spread is known
 FEWEST = 3  # steps that are measured however long they take
 SHORT = 4  # steps of a picture that is drawn for its size's or its batch's sake
 LONGEST = 20.0  # seconds of a curve
@@ -83,7 +83,7 @@ def measured(pipe: Pipeline, enough: float = ENOUGH) -> Iterator[Event]:
     yield Event("machine", machine(pipe))
     found, joules = Measured(pipe.model.family.steps), meter()
     seed = 0
-    while found.spent < enough or len(found.later) < min(FEWEST, found.steps - 1):
+    while not _known(found, enough):
         yield from _picture(pipe, found, seed, enough, joules)
         seed += 1
     yield Event("done", told(found))
@@ -160,6 +160,12 @@ def told(found: Measured) -> dict[str, object]:
     }
 
 
+def _known(found: Measured, enough: float) -> bool:
+    """Whether enough was measured."""
+    fewest = min(FEWEST, found.steps - 1)
+    return len(found.later) >= fewest and (found.spent >= enough or len(found.later) >= MANY)
+
+
 def _picture(
     pipe: Pipeline, found: Measured, seed: int, enough: float, joules: Meter | None
 ) -> Iterator[Event]:
@@ -167,7 +173,7 @@ def _picture(
     before = joules() if joules else 0.0
     for step, took in timed(pipe, pipe.stream(PROMPT, seed=seed)):
         (found.later if step.index else found.first).append(took)
-        ends = found.spent >= enough and len(found.later) >= FEWEST
+        ends = _known(found, enough)
         if ends or step.index == step.total - 1:
             began = time.perf_counter()
             step.decode(step.x)
