@@ -100,12 +100,13 @@ def tokens(model: Model, prompt: str) -> list[Cut]:
 
 
 def _one_wording(model: Model, prompt: str) -> tuple[Chunk, ...]:
-    parts = parse(prompt, MAX_STEPS, DIALECT, known_words(model)).parts
-    if len(parts) > 1 or len(parts[0].schedule) > 1:
+    parsed = parse(prompt, MAX_STEPS, DIALECT, known_words(model))
+    wordings = [held for part in parsed.parts for held in part.schedule]
+    if len(wordings) > 1:
         raise InputError(
             "a prompt with AND or [from:to:step] is several: give one of its wordings here"
         )
-    return parts[0].schedule[0].chunks
+    return wordings[0].chunks
 
 
 def _cut(
@@ -227,8 +228,8 @@ def attending(
         if step is None:
             return
         if reading is None:  # the prompt's own adapters are attached now
-            sides = (model.factor * side for side in step.x.shape[2:])
-            reading = read(model, [prompt], Canvas(*sides))[0]
+            height, width = (model.factor * side for side in step.x.shape[2:])
+            reading = read(model, [prompt], Canvas(height, width))[0]
         maps = watch.take()[0]
         told = {
             "index": step.index,

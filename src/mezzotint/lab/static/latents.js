@@ -71,7 +71,7 @@ function map(channel, k) {
     point(k, Math.min(rows - 1, Math.max(0, row)), Math.min(columns - 1, Math.max(0, column)));
   });
   const times = make("output", {}, "1.0");
-  const scale = make("input", { type: "range", min: 0, max: 2, step: 0.1, value: 1, class: "scale" });
+  const scale = make("input", { type: "range", min: 0, max: 2, step: 0.1, value: 1, class: "scale", "aria-label": `Channel ${k + 1} times` });
   scale.addEventListener("input", () => {
     state.scales[k] = Number(scale.value);
     times.textContent = state.scales[k].toFixed(1);

@@ -51,7 +51,9 @@ function cuts({ encoders }) {
 
 const cutUp = latest("/api/tokens", () => ({ prompt: $("prompt").value }), {
   done: cuts,
-  over: say,
+  over: (why) => {
+    $("uncut").textContent = why ?? "";
+  },
 });
 
 // Likeness.
@@ -62,7 +64,7 @@ const lines = () =>
 // A cell is the darker, the higher the cosine; the number is in it.
 function cell(x) {
   const made = make("td", {}, cosine(x));
-  made.style.setProperty("--share", `${Math.round(60 * Math.max(0, x))}%`);
+  made.style.setProperty("--share", `${Math.round(35 * Math.max(0, x))}%`);
   return made;
 }
 
