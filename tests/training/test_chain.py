@@ -8,7 +8,7 @@ import mezzotint as mz
 from mezzotint.checkpoints.folder import open_folder
 from mezzotint.errors import InputError
 from mezzotint.training import run as run_module
-from mezzotint.training.presets.storybook import CHAINS, PRESETS
+from mezzotint.training.presets.storybook import CHAINS, PRESETS, untold
 from mezzotint.training.run import run
 
 CHANGED = {"steps": 2, "batch": 4, "validate_every": 2, "grid_every": 2}
@@ -25,19 +25,18 @@ def short_chain(monkeypatch):
 def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp_path, capsys):
     model = run("smoke", pictures, tmp_path)
     assert model == tmp_path / "model"
-    assert {*CHAINS["smoke"].runs, "data"} <= {p.name for p in tmp_path.iterdir()}
+    assert {*untold(CHAINS["smoke"]).runs, "data"} <= {p.name for p in tmp_path.iterdir()}
     for name in (str(model), f"{model}#flow"):
         drawn = mz.load(name).generate("red on the left", steps=1)
         assert drawn.images[0].size == (64, 64)  # what the chain's pictures have
 
     capsys.readouterr()
     run("smoke", pictures, tmp_path)
-    assert capsys.readouterr().err.count("done before") == 5
+    assert capsys.readouterr().err.count("done before") == 4
 
-    # the denoiser in it is the one that went on from the first; the run of that one alone ends in
-    # the same model but for the other parts, in its own folder
-    run("smoke-further", pictures, tmp_path / "further", **CHANGED)
-    alone, both = (open_folder(path).hashes for path in (tmp_path / "further" / "model", model))
+    # a denoiser's run alone ends in the same model but for the other parts, in its own folder
+    run("smoke-denoiser", pictures, tmp_path / "denoiser", **CHANGED)
+    alone, both = (open_folder(path).hashes for path in (tmp_path / "denoiser" / "model", model))
     assert both.keys() - alone.keys() == {"flow.safetensors", "vision.safetensors"}
     assert {name for name in alone if alone[name] != both[name]} == {"sizes.json"}
 
@@ -52,6 +51,14 @@ def test_a_chain_takes_fields_by_run(tmp_path):
 
 def test_the_storybook_chain_is_the_presets():
     assert list(CHAINS["storybook"].runs) == [
-        *("autoencoder", "denoiser", "further", "flow", "clip", "folded", "student")
+        *("autoencoder", "text", "denoiser", "further", "flow", "clip", "folded", "student")
     ]
     assert CHAINS["storybook"].runs == PRESETS
+
+
+def test_pictures_that_nothing_is_known_of_have_a_chain_without_questions():
+    chain = untold(CHAINS["storybook"])
+    assert list(chain.runs) == ["autoencoder", "denoiser", "flow", "clip", "folded", "student"]
+    towers = {name: getattr(run.task, "text_run", None) for name, run in chain.runs.items()}
+    assert towers["denoiser"] == ""
+    assert towers["flow"] == towers["clip"] == "denoiser"

@@ -15,6 +15,7 @@ from mezzotint.models.unet import UNet
 from mezzotint.training.assemble import read_autoencoder, read_text, read_tokenizer
 from mezzotint.training.controlled import build_controlnet
 from mezzotint.training.data import depths
+from mezzotint.training.data.facts import scene_facts
 from mezzotint.training.data.judged import FIRST_SEED, HELD_OUT_SEED, Judged, judged_scenes
 from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.pictures import PictureSet, Sets
@@ -26,7 +27,7 @@ from mezzotint.training.personalised import build_inversion, build_lora
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.sighted import build_instruct, build_ip_adapter
-from mezzotint.training.sources import open_latents, open_pictures
+from mezzotint.training.sources import open_captions, open_latents, open_pictures, scene_sets
 from mezzotint.training.task import Task
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe, AutoencoderTask
 from mezzotint.training.tasks.clip import CLIPRecipe, CLIPTask
@@ -40,6 +41,7 @@ from mezzotint.training.tasks.judge import JudgeRecipe, JudgeTask
 from mezzotint.training.tasks.personal import LoRARecipe
 from mezzotint.training.tasks.personal_word import InversionRecipe
 from mezzotint.training.tasks.student import StudentRecipe
+from mezzotint.training.tasks.text import TextRecipe, TextTask
 from mezzotint.training.tokenizer import run_tokenizer
 
 
@@ -91,6 +93,8 @@ def _task(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
             return build_instruct(recipe, task, home, source, group)
         case DepthRecipe() as task:
             return _depth(recipe, task, source, home / "data", group)
+        case TextRecipe() as task:
+            return _text(recipe, task, source, folder, group)
 
 
 def _pictures(recipe: Recipe, source: Path | None, home: Path) -> Sets:
@@ -136,6 +140,28 @@ def _depth(
     train = group.leader_first(lambda: scenes(recipe.pictures.scenes, depths.FIRST_SEED))
     held_out = group.leader_first(lambda: scenes(recipe.pictures.held_out, depths.HELD_OUT_SEED))
     return DepthTask(task, recipe.seed, train, held_out, group.device)
+
+
+def _text(
+    recipe: Recipe, task: TextRecipe, source: Path | None, folder: Path, group: Group
+) -> TextTask:
+    if source is not None:
+        raise InputError(f"recipe {recipe.name!r} has to know what captions say: give no data")
+    home = folder.parent
+    sets = group.leader_first(lambda: open_captions(recipe.pictures, None, home / "data"))
+    tokenizer = _tokenizer("", task.text, folder, sets.train, group)
+    train, held_out = (
+        group.leader_first(
+            lambda captions=captions, scenes=scenes: (
+                caption_tokens(captions, tokenizer),
+                scene_facts(captions, scenes),
+            )
+        )
+        for captions, scenes in zip(
+            (sets.train, sets.held_out), scene_sets(recipe.pictures), strict=True
+        )
+    )
+    return TextTask(task, recipe.seed, train, held_out, tokenizer, group.device)
 
 
 def _clip(

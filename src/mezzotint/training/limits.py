@@ -21,6 +21,7 @@ from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.personal import LoRARecipe
 from mezzotint.training.tasks.personal_word import InversionRecipe
 from mezzotint.training.tasks.student import StudentRecipe
+from mezzotint.training.tasks.text import TextRecipe
 
 ONE_OR_MORE = {
     *("steps", "batch", "log_every", "validate_every", "grid_every", "save_every"),
@@ -104,6 +105,8 @@ def check(recipe: Recipe) -> None:
                         f"{what}: task.templates {template!r} has no place for the word: give "
                         "such as 'a picture of {}'"
                     )
+        case TextRecipe():
+            pass
 
 
 def _check_kept_whole(what: str, recipe: Recipe, prompts: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.personal import LoRARecipe
 from mezzotint.training.tasks.personal_word import InversionRecipe
 from mezzotint.training.tasks.student import StudentRecipe
+from mezzotint.training.tasks.text import TextRecipe
 
 Optimizer = Literal["adamw", "muon"]
 
@@ -80,6 +81,7 @@ class Recipe:
         | JudgeRecipe
         | LoRARecipe
         | StudentRecipe
+        | TextRecipe
     )
     pictures: PicturesRecipe
     seed: int

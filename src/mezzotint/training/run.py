@@ -13,7 +13,7 @@ from mezzotint.training.build import build
 from mezzotint.training.claim import claimed
 from mezzotint.training.journal import note
 from mezzotint.training.loop import train
-from mezzotint.training.presets.storybook import CHAINS, Chain
+from mezzotint.training.presets.storybook import CHAINS, Chain, untold
 from mezzotint.training.process_group import Group, joined
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.resolve import changed, resolve
@@ -53,7 +53,7 @@ def run(
     chain = CHAINS.get(str(recipe))
     with joined() as group:
         if chain:
-            runs = _changed(chain, overrides)
+            runs = _changed(chain if source is None else untold(chain), overrides)
             return _run_chain(runs, source, Path(out or chain.home), group)
         chosen = resolve(recipe, overrides)
         folder = Path(out or Path("runs") / chosen.name)

@@ -134,6 +134,11 @@ def _draw_shard(folder: Path, scenes: SceneSet, also: Also | None, shard: int) -
     write_shard(folder, shard, pictures, [_captions(*drawing) for drawing in drawings])
 
 
+def scenes_of(scenes: SceneSet, shard: int) -> list[Scene]:
+    """The scenes of one shard."""
+    return [_scene(scenes, index)[0] for index in _of(scenes, shard)]
+
+
 def _of(scenes: SceneSet, shard: int) -> range:
     """The numbers of a shard's scenes."""
     return range(shard * SHARD, min((shard + 1) * SHARD, scenes.count))

@@ -11,6 +11,7 @@ from mezzotint.training.tasks.denoiser import DenoiserRecipe
 from mezzotint.training.tasks.folding import FoldingRecipe
 from mezzotint.training.tasks.judge import JudgeRecipe, world_detector
 from mezzotint.training.tasks.student import StudentRecipe
+from mezzotint.training.tasks.text import TextRecipe
 
 PICTURES = PicturesRecipe(size=256, scenes=100_000, single=30_000, wordings=4, held_out=1024)
 
@@ -44,6 +45,23 @@ AUTOENCODER = Recipe(
     grid_every=2000,
     save_every=2000,
     save_minutes=5,
+)
+
+TEXT = replace(
+    AUTOENCODER,
+    name="text",
+    task=TextRecipe(SIZES.text),
+    pictures=PICTURES,
+    steps=1_500,
+    batch=192,
+    optimizer="muon",
+    lr=1e-3,
+    weight_decay=0.01,
+    warmup=50,
+    ema=0.99,
+    validate_every=250,
+    grid_every=250,
+    save_every=250,
 )
 
 _DENOISER_TASK = DenoiserRecipe(
@@ -87,23 +105,25 @@ DENOISER = replace(
     save_every=500,
 )
 
-_FURTHER_TASK = replace(_DENOISER_TASK, begin_run="denoiser", times_mean=0.3, single_share=0.2)
+_FURTHER_TASK = replace(
+    _DENOISER_TASK, begin_run="denoiser", text_run="text", times_mean=0.3, single_share=0.4
+)
 
 FURTHER = replace(
     DENOISER,
     name="further",
     task=_FURTHER_TASK,
-    steps=5_500,
+    steps=4_000,
     batch=64,
     optimizer="muon",
     lr=6e-4,
     warmup=100,
     decay_share=0.7,
     validate_every=500,
-    grid_every=1000,
+    grid_every=500,
     save_every=250,
 )
-"""The same network for longer, at the noise that decides shapes, with what learns faster."""
+"""The same network, told by a tower that can read, at the noise that decides shapes."""
 
 STUDENT = replace(
     AUTOENCODER,
@@ -159,14 +179,14 @@ JUDGE = replace(
 )
 """Says what pictures show; no chain has it, for no generator is to be made with its help."""
 
-_FLOW_TASK = replace(_DENOISER_TASK, network=SIZES.flow, text_run="further")
+_FLOW_TASK = replace(_DENOISER_TASK, network=SIZES.flow, text_run="text")
 
 FLOW = replace(DENOISER, name="flow", task=_FLOW_TASK)
 
 CLIP = replace(
     AUTOENCODER,
     name="clip",
-    task=CLIPRecipe(text=SIZES.text, vision=VISION, text_run="further"),
+    task=CLIPRecipe(text=SIZES.text, vision=VISION, text_run="text"),
     pictures=replace(PICTURES, size=VISION.size, scenes=65_536, single=16_384),
     steps=4_000,
     batch=128,
@@ -181,7 +201,8 @@ CLIP = replace(
 """Its images learn to say what the denoisers' text tower reads."""
 
 PRESETS: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (AUTOENCODER, DENOISER, FURTHER, FLOW, CLIP, FOLDED, STUDENT)
+    recipe.name: recipe
+    for recipe in (AUTOENCODER, TEXT, DENOISER, FURTHER, FLOW, CLIP, FOLDED, STUDENT)
 }
 
 
@@ -223,6 +244,7 @@ def _few(task: DenoiserRecipe) -> DenoiserRecipe:
 _SMOKE_VISION = replace(VISION, size=_TINY.size)
 _SMOKE = (
     _smoke(AUTOENCODER, steps=20, batch=16),
+    _smoke(TEXT, steps=20, batch=16),
     _smoke(replace(DENOISER, task=_few(_DENOISER_TASK)), steps=20, batch=16),
     _smoke(replace(FURTHER, task=_few(_FURTHER_TASK)), steps=20, batch=16),
     _smoke(replace(FLOW, task=_few(_FLOW_TASK)), steps=20, batch=16),
@@ -233,3 +255,24 @@ CHAINS: dict[str, Chain] = {
     "storybook": Chain("runs", PRESETS),
     "smoke": Chain("runs/smoke", {r.name.removeprefix("smoke-"): r for r in _SMOKE}),
 }
+
+
+def untold(chain: Chain) -> Chain:
+    """The chain for pictures of which nothing is known but their captions.
+
+    Nobody can ask a text tower what these say, so the first denoiser's tower learns along with it,
+    all others read with that one, and no run goes on from it.
+    """
+    [first, *_] = [name for name, run in chain.runs.items() if isinstance(run.task, DenoiserRecipe)]
+    runs: dict[str, Recipe] = {}
+    for name, run in chain.runs.items():
+        match run.task:
+            case TextRecipe():
+                continue
+            case DenoiserRecipe(begin_run=begin) if begin:
+                continue
+            case (DenoiserRecipe(text_run=tower) | CLIPRecipe(text_run=tower)) as task if tower:
+                runs[name] = replace(run, task=replace(task, text_run=first))
+            case _:
+                runs[name] = run
+    return Chain(chain.home, runs)
