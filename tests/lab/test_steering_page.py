@@ -162,3 +162,19 @@ def test_nothing_sticks_out(steering, tmp_path):
         steering.set_viewport_size({"width": width, "height": 800})
         steering.screenshot(path=tmp_path / "page.png", full_page=True)
         assert Image.open(tmp_path / "page.png").width == width
+
+
+def test_what_a_model_lacks_is_said_and_not_offered(page, address, tiny):
+    page.route("**/api/steering", lambda route: route.fulfill(json=abilities.told(tiny)))
+    page.goto(f"{address}/lessons/steering")
+    page.locator("#able", has_text="tiny, at 32 pixels").wait_for()
+    for section, recipe in (
+        ("instruct", "instruct"),
+        ("control", "controlnet"),
+        ("sight", "ip-adapter"),
+    ):
+        assert not page.locator(f"#{section} form").is_visible()
+        assert f"mezzotint train {recipe} --model tiny" in page.inner_text(f"#{section} .lacks")
+    for section in ("strength", "mask", "expand", "source"):
+        assert page.locator(f"#{section} form").is_visible()
+        assert not page.locator(f"#{section} .lacks").is_visible()

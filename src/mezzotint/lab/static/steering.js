@@ -21,6 +21,7 @@ function pictured() {
 
 // The middle square of a picture, as large as the model likes best, for all that is steered here.
 async function use(image) {
+  if (!state.able) throw new Error("The lab is still asking what this model can do.");
   const mine = ++state.turn;
   const side = state.able.size;
   const [width, height] = [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height];
@@ -207,6 +208,7 @@ live($("word"), (form) => {
 });
 
 function strengthMoved() {
+  if (!state.able) return;
   const { levels, strengths } = state.able;
   const value = Number(field($("strength"), "strength").value);
   const told = strengths[Math.round(value * (strengths.length - 1))];
@@ -216,6 +218,7 @@ function strengthMoved() {
 }
 
 function rankMoved() {
+  if (!state.able) return;
   const { low_rank: counts, weights } = state.able;
   const rank = Object.keys(counts)[Number($("rank").value)];
   $("rank-of").textContent = rank;
