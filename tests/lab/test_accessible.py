@@ -122,7 +122,7 @@ def test_what_the_keyboard_cannot_do_is_found(bare, address):
     bare.evaluate("""() => document.getElementById("go").addEventListener("keydown",
         (pressed) => pressed.preventDefault())""")
     missed, unseen = by_keyboard(bare)
-    assert "Dissolve" in " ".join(missed)
+    assert f"/lessons/{LESSONS[-1].slug}" in " ".join(missed)
     assert [what for what in unseen if 'id="theme"' in what]
 
 
