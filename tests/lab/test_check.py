@@ -4,14 +4,14 @@ import math
 import re
 
 import pytest
+import torch
 from starlette.testclient import TestClient
 
 from mezzotint.diffusion import Process
 from mezzotint.lab.app import create
 from mezzotint.lab.lessons import LESSONS
-from mezzotint.lab.lessons.check import sets as questions
 from mezzotint.lab.lessons.check.numbers import calls, numbers
-from mezzotint.lab.lessons.check.sets import FOLDER, ORDER, sets
+from mezzotint.lab.lessons.check.sets import FOLDER, ORDER, _question, sets
 
 SETS = sets()
 ALL = [question for each in SETS for question in each.questions]
@@ -35,7 +35,7 @@ def test_one_answer_is_right_and_all_have_a_reason(question):
     assert len({answer.says for answer in question.answers}) == 4  # computed ones too
     assert len({answer.why for answer in question.answers}) == 4
     for answer in question.answers:
-        assert len(answer.why) > 20
+        assert len(answer.why) > 10
         assert answer.why.endswith((".", ")", "∞."))
         assert "{" not in answer.says + answer.why + question.asks
 
@@ -90,9 +90,11 @@ def test_numbers_are_right():
 
 
 def test_a_number_follows_what_computes_it(monkeypatch):
-    monkeypatch.setattr(Process, "linear", staticmethod(Process.cosine))
-    assert calls("dpmpp_2m", 7) == 7
-    assert numbers.__wrapped__()["linear_half"] == "0 %"  # cosine's time ends at 1
+    other = Process.scaled_linear()
+    monkeypatch.setattr(Process, "linear", staticmethod(lambda: other))
+    kept = other.alpha_bar(torch.tensor(499.0)).item()
+    assert numbers.__wrapped__()["linear_half"] == f"{100 * kept:.0f} %" != "8 %"
+    assert (calls("dpmpp_2m", 7), calls("dpm2", 7)) == (7, 13)
 
 
 def test_the_server_tells_all(tiny):
@@ -156,5 +158,5 @@ def test_files_are_read_as_written():
         "because": "so",
         "wrong": [{"says": "2", "why": "no"}],
     }
-    found = questions._question(table)
+    found = _question(table)
     assert {each.says: each.right for each in found.answers} == {"8.5": True, "2": False}

@@ -183,7 +183,7 @@ def test_a_race_is_told_as_it_goes(tiny):
 
 def test_the_page_trains_and_measures(page, address):
     page.goto(f"{address}/lessons/kinds")
-    page.fill("#steps", "50")
+    page.fill("#steps", "20")
     page.select_option("#data", "grid")
     blank = page.locator("#gan").screenshot()
     page.click("#go")
@@ -191,11 +191,11 @@ def test_the_page_trains_and_measures(page, address):
     rows = [row.locator("td").all_inner_texts() for row in page.locator("#numbers tbody tr").all()]
     assert rows[0][0] == "25 of 25"
     assert float(rows[0][2]) == pytest.approx(entropy(grid()), abs=0.006)
-    told = {each.name: each for each in runners("paired", 50, 0)}
+    told = {each.name: each for each in runners("paired", 20, 0)}
     assert [row[3] for row in rows[1:]] == [f"{weights(t.toy.generator):,}" for t in told.values()]
     assert [row[6] for row in rows[1:]] == ["1", "1", "1", "20"]
     for each in told.values():  # the page's seed is 0 as well
-        each.train(grid(), 50)
+        each.train(grid(), 20)
     near = [f"{100 * coverage(each.draw(4000), grid()).near:.1f} %" for each in told.values()]
     assert [row[1] for row in rows[1:]] == near
     assert page.locator("#gan").screenshot() != blank

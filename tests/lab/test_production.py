@@ -35,9 +35,11 @@ def test_the_spread_holds_eight_in_ten(times):
     found = spread(times)
     assert found.median == median(times)
     within = sum(found.low <= each <= found.high for each in times)
-    assert within >= 0.8 * (len(times) - 2)
+    assert within >= 0.8 * len(times)
     assert min(times) <= found.low <= found.median <= found.high <= max(times)
     assert spread(times[:1]) is None
+    many = spread([*times * 10, 1e9])  # one that is far out is not shown
+    assert many.high <= max(times)
 
 
 @given(first=st.floats(0.01, 9), step=st.floats(0.01, 9), decode=st.floats(0.01, 9))
@@ -212,7 +214,7 @@ def test_the_page_measures_as_it_opens(page, address, tiny_model, monkeypatch):
     assert page.locator("#ticks circle").count() >= 7
 
 
-def test_the_page_draws_a_curve_and_reads_a_file(page, address, monkeypatch):
+def test_the_page_draws_a_curve(page, address, monkeypatch):
     monkeypatch.setattr(measure, "MANY", 3)
     page.goto(f"{address}/lessons/production")
     page.select_option("#against", "batch")
@@ -220,10 +222,15 @@ def test_the_page_draws_a_curve_and_reads_a_file(page, address, monkeypatch):
     page.locator("#draw:enabled").wait_for()
     assert page.locator("#points tbody th").all_inner_texts() == ["1", "2", "3", "4"]
     assert "4 steps" in page.inner_text("#curve-said")
-    page.fill("#prompt", "<b>a fox</b>")
-    page.fill("#seed", "5")
+
+
+def test_the_page_says_what_cannot_be_drawn(page, address, monkeypatch):
+    monkeypatch.setattr(measure, "MANY", 3)
+    page.goto(f"{address}/lessons/production")
+    page.fill("#prompt", "a fox <lora:nowhere:1>")
     page.click("#go")
-    page.locator("#again", has_text=re.compile("all 3,072 numbers|unknown|<b>")).wait_for()
+    page.locator("#again", has_text="nowhere").wait_for()
+    assert page.is_enabled("#go")
 
 
 def test_the_page_shows_a_recipe_as_text(page, address, monkeypatch):

@@ -10,29 +10,25 @@ let stop = null;
 let told = null; // what was said at the beginning: the data, and what each kind is
 let clouds = {};
 
-const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-
-function plot(id, colour) {
+function plot(id) {
   const canvas = $(id);
+  const { color, borderTopColor } = getComputedStyle(canvas);
   const context = canvas.getContext("2d");
   const side = canvas.width;
   const place = (value) => ((value + REACH) / (2 * REACH)) * side;
   context.clearRect(0, 0, side, side);
-  context.strokeStyle = ink("--line");
+  context.strokeStyle = borderTopColor;
   context.lineWidth = 2;
   for (const [x, y] of told?.means ?? []) {
     context.beginPath();
     context.arc(place(x), place(-y), (3 * told.std * side) / (2 * REACH), 0, 2 * Math.PI);
     context.stroke();
   }
-  context.fillStyle = ink(colour);
+  context.fillStyle = color;
   for (const [x, y] of clouds[id] ?? []) context.fillRect(place(x) - 2, place(-y) - 2, 4, 4);
 }
 
-function plotAll() {
-  plot("true", "--ink");
-  for (const [k, kind] of KINDS.entries()) plot(kind, ["--one", "--two", "--three", "--four"][k]);
-}
+const plotAll = () => ["true", ...KINDS].forEach(plot);
 
 // A GAN's losses are a game's, and say nothing of how well it draws; a likelihood's are nats.
 function losses(kind, found) {
@@ -63,7 +59,7 @@ function begun(begin) {
 
 function at({ kind, step, steps, losses: found, points }) {
   clouds[kind] = points;
-  plot(kind, `--${["one", "two", "three", "four"][KINDS.indexOf(kind)]}`);
+  plot(kind);
   $(`${kind}-loss`).textContent = losses(kind, found);
   $("said").textContent = `Step ${step} of ${steps}, ${TITLES[kind]}.`;
 }

@@ -20,21 +20,32 @@ Z = 2  # numbers of noise that a point is made of
 
 
 class Toy(Protocol):
-    """A kind of generator, and how it learns.
+    """A kind of generator, and how it learns."""
 
-    Attributes:
-        players: the networks that are trained, each on a loss of its own, in turn.
-        generator: what draws: all that is kept after the training.
-        calls: of the generator, one after the other, that a point takes.
-        lr: Adam's learning rate at its peak.
-        betas: Adam's.
-    """
+    @property
+    def players(self) -> dict[str, nn.Module]:
+        """The networks that are trained, each on a loss of its own, in turn."""
+        ...
 
-    players: dict[str, nn.Module]
-    generator: nn.Module
-    calls: int
-    lr: float
-    betas: tuple[float, float]
+    @property
+    def generator(self) -> nn.Module:
+        """What draws: all that is kept after the training."""
+        ...
+
+    @property
+    def calls(self) -> int:
+        """Calls of the generator, one after the other, that a point takes."""
+        ...
+
+    @property
+    def lr(self) -> float:
+        """Adam's learning rate at its peak."""
+        ...
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Adam's."""
+        ...
 
     def loss(self, player: str, x: Tensor, rng: torch.Generator) -> Tensor:
         """The mean loss () of a player on points (b, 2)."""
