@@ -32,13 +32,15 @@ def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp
 
     capsys.readouterr()
     run("smoke", pictures, tmp_path)
-    assert capsys.readouterr().err.count("done before") == 4
+    assert capsys.readouterr().err.count("done before") == 5
 
     # a denoiser's run alone ends in the same model but for the other parts, in its own folder
     run("smoke-denoiser", pictures, tmp_path / "denoiser", **CHANGED)
     alone, both = (open_folder(path).hashes for path in (tmp_path / "denoiser" / "model", model))
     assert both.keys() - alone.keys() == {"flow.safetensors", "vision.safetensors"}
-    assert {name for name in alone if alone[name] != both[name]} == {"sizes.json"}
+    assert {name for name in alone if alone[name] != both[name]} == {
+        *("sizes.json", "autoencoder.safetensors")  # whose decoder went on
+    }
 
 
 def test_a_chain_takes_fields_by_run(tmp_path):
@@ -51,14 +53,17 @@ def test_a_chain_takes_fields_by_run(tmp_path):
 
 def test_the_storybook_chain_is_the_presets():
     assert list(CHAINS["storybook"].runs) == [
-        *("autoencoder", "text", "denoiser", "further", "flow", "clip", "folded", "student")
+        *("autoencoder", "decoder", "text", "denoiser", "further", "flow", "clip", "folded"),
+        "student",
     ]
     assert CHAINS["storybook"].runs == PRESETS
 
 
 def test_pictures_that_nothing_is_known_of_have_a_chain_without_questions():
     chain = untold(CHAINS["storybook"])
-    assert list(chain.runs) == ["autoencoder", "denoiser", "flow", "clip", "folded", "student"]
+    assert list(chain.runs) == [
+        *("autoencoder", "decoder", "denoiser", "flow", "clip", "folded", "student")
+    ]
     towers = {name: getattr(run.task, "text_run", None) for name, run in chain.runs.items()}
     assert towers["denoiser"] == ""
     assert towers["flow"] == towers["clip"] == "denoiser"

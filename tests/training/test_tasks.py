@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mezzotint.diffusion import Process
+from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.pictures import Sets, finish, write_shard
 from mezzotint.training.draw import Draw
@@ -72,6 +73,31 @@ def test_windows_give_way_to_whole_pictures(tmp_path):
     assert all(any(np.array_equal(picture, row) for row in rows) for picture in whole)
     loss, _ = task.loss(task.batch(draw(8)), draw(8))
     assert loss.isfinite()
+
+
+def test_a_decoder_goes_on_while_its_encoder_stays(tmp_path):
+    rows = np.random.default_rng(0).integers(0, 255, (16, 32, 32, 3), np.uint8)
+    write_shard(tmp_path, 0, rows, [[""]] * 16)
+    pictures = finish(tmp_path, {"size": 32, "count": 16, "single": 0})
+    preset = PRESETS["decoder"].task
+    params = replace(preset.params, channels=(16, 16), blocks=1, groups=1)
+    recipe = replace(preset, params=params, crop=16)
+    torch.manual_seed(0)
+    begun = Autoencoder(params)
+    before = {name: weight.clone() for name, weight in begun.state_dict().items()}
+    task = AutoencoderTask(recipe, 0, 10, Sets(pictures, pictures), CPU, begun)
+    quiet = AutoencoderTask(
+        replace(recipe, latent_noise=0.0), 0, 10, Sets(pictures, pictures), CPU, begun
+    )
+    batch = task.batch(draw(1))
+    losses = [each.loss(batch, draw(1))[0].item() for each in (task, quiet)]
+    assert losses[0] != losses[1]
+    optimizer = torch.optim.SGD([w for w in begun.parameters() if w.requires_grad], 0.1)
+    task.loss(batch, draw(1))[0].backward()
+    optimizer.step()
+    moved = {name for name, weight in begun.state_dict().items() if (weight != before[name]).any()}
+    assert moved
+    assert all(name.startswith(("decoder.", "from_latent.")) for name in moved)
 
 
 # CLIP

@@ -52,6 +52,7 @@ def pack(
     folder: Path,
     clip: Path | None = None,
     loras: Mapping[str, Path] | None = None,
+    decoder: Path | None = None,
 ) -> None:
     """Write the model that finished runs make together, small enough to ship, to ``folder``.
 
@@ -62,6 +63,7 @@ def pack(
         folder: is made, or replaced.
         clip: the run of an image tower that goes with the text tower.
         loras: files for variants of the default, by the names in ``storybook.LORAS``.
+        decoder: the run of an autoencoder that encodes as the denoisers' does and decodes better.
 
     Raises:
         InputError: a run is not finished, two do not go together, or ``folder`` is not writable.
@@ -70,7 +72,7 @@ def pack(
     for other, its in others:
         _refuse_unlike(run, recipe, other, its)
     text, tokenizer = read_text(run), read_tokenizer(run)
-    autoencoder = read_autoencoder(run.parent / recipe.autoencoder_run)
+    autoencoder = read_autoencoder(decoder or run.parent / recipe.autoencoder_run)
     latents = safetensors.torch.load(read_export(run, "latents.safetensors"))
     moments = latents["mean"], latents["std"]
     network, *other_networks = (_read_denoiser(*each) for each in runs)

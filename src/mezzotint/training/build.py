@@ -70,7 +70,8 @@ def _task(recipe: Recipe, source: Path | None, folder: Path, group: Group) -> Ta
     match recipe.task:
         case AutoencoderRecipe() as task:
             sets = group.leader_first(lambda: _pictures(recipe, source, home))
-            return AutoencoderTask(task, recipe.seed, recipe.steps, sets, group.device)
+            begun = read_autoencoder(home / task.begin_run) if task.begin_run else None
+            return AutoencoderTask(task, recipe.seed, recipe.steps, sets, group.device, begun)
         case CLIPRecipe() as task:
             return _clip(recipe, task, source, folder, group)
         case ControlNetRecipe() as task:

@@ -18,6 +18,7 @@ from mezzotint.training.process_group import Group, joined
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.resolve import changed, resolve
 from mezzotint.training.sighted import base_folder
+from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.controlnet import ControlNetRecipe
 from mezzotint.training.tasks.denoiser import DenoiserRecipe
@@ -78,6 +79,7 @@ def _run_chain(runs: Mapping[str, Recipe], source: Path | None, home: Path, grou
     denoisers: list[tuple[Path, DenoiserRecipe]] = []
     size = 0
     clip: Path | None = None
+    decoder: Path | None = None
     loras: dict[str, Path] = {}
     for name, recipe in runs.items():
         folder = home / name
@@ -89,6 +91,8 @@ def _run_chain(runs: Mapping[str, Recipe], source: Path | None, home: Path, grou
                 size = recipe.pictures.size
             case CLIPRecipe():
                 clip = folder
+            case AutoencoderRecipe():
+                decoder = folder
             case StudentRecipe():
                 loras["student"] = folder / "export" / LORAS["student"]
             case FoldingRecipe():
@@ -96,7 +100,7 @@ def _run_chain(runs: Mapping[str, Recipe], source: Path | None, home: Path, grou
             case _:
                 continue
         if denoisers:
-            _pack(denoisers, size, model, group, clip, loras)
+            _pack(denoisers, size, model, group, clip, loras, decoder)
     return model
 
 
@@ -107,9 +111,10 @@ def _pack(
     group: Group,
     clip: Path | None = None,
     loras: Mapping[str, Path] | None = None,
+    decoder: Path | None = None,
 ) -> None:
     if group.leads:
-        pack(denoisers, size, model, clip, loras)
+        pack(denoisers, size, model, clip, loras, decoder)
         note(f"the model is in {model}")
     group.wait()
 

@@ -15,16 +15,20 @@ from mezzotint.training.tasks.text import TextRecipe
 
 PICTURES = PicturesRecipe(size=256, scenes=100_000, single=30_000, wordings=4, held_out=1024)
 
+_AUTOENCODER_TASK = AutoencoderRecipe(
+    params=SIZES.autoencoder,
+    crop=64,
+    whole_share=0.15,
+    gradient_weight=1.0,
+    kl_weight=1e-6,
+    equivariance_share=0.25,
+    begin_run="",
+    latent_noise=0.0,
+)
+
 AUTOENCODER = Recipe(
     name="autoencoder",
-    task=AutoencoderRecipe(
-        params=SIZES.autoencoder,
-        crop=64,
-        whole_share=0.15,
-        gradient_weight=1.0,
-        kl_weight=1e-6,
-        equivariance_share=0.25,
-    ),
+    task=_AUTOENCODER_TASK,
     pictures=replace(PICTURES, scenes=24_576, single=4096, wordings=1, held_out=512),
     seed=0,
     steps=30_000,
@@ -46,6 +50,17 @@ AUTOENCODER = Recipe(
     save_every=2000,
     save_minutes=5,
 )
+
+DECODER = replace(
+    AUTOENCODER,
+    name="decoder",
+    task=replace(_AUTOENCODER_TASK, begin_run="autoencoder", latent_noise=0.3, whole_share=0.1),
+    steps=6_000,
+    lr=4e-4,
+    warmup=100,
+    decay_share=0.7,
+)
+"""A decoder that forgives what a denoiser gets wrong; the latents stay what they are."""
 
 TEXT = replace(
     AUTOENCODER,
@@ -202,7 +217,7 @@ CLIP = replace(
 
 PRESETS: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (AUTOENCODER, TEXT, DENOISER, FURTHER, FLOW, CLIP, FOLDED, STUDENT)
+    for recipe in (AUTOENCODER, DECODER, TEXT, DENOISER, FURTHER, FLOW, CLIP, FOLDED, STUDENT)
 }
 
 
@@ -244,6 +259,7 @@ def _few(task: DenoiserRecipe) -> DenoiserRecipe:
 _SMOKE_VISION = replace(VISION, size=_TINY.size)
 _SMOKE = (
     _smoke(AUTOENCODER, steps=20, batch=16),
+    _smoke(DECODER, steps=20, batch=16),
     _smoke(TEXT, steps=20, batch=16),
     _smoke(replace(DENOISER, task=_few(_DENOISER_TASK)), steps=20, batch=16),
     _smoke(replace(FURTHER, task=_few(_FURTHER_TASK)), steps=20, batch=16),

@@ -38,6 +38,11 @@ class AutoencoderRecipe:
         gradient_weight: weight of the difference of image gradients.
         kl_weight: weight of the KL divergence.
         equivariance_share: share of the batches with the equivariance term.
+        begin_run: the finished run, a sibling of this one's folder, whose encoder stays as it is
+            and whose decoder goes on; if empty, both begin with random weights.
+        latent_noise: the most noise that the decoder is shown latents with, in their standard
+            deviations. A denoiser's latents are never quite right, and a decoder that has only
+            seen an encoder's draws what is wrong in them as if it were there.
     """
 
     params: AutoencoderParams
@@ -46,6 +51,8 @@ class AutoencoderRecipe:
     gradient_weight: float
     kl_weight: float
     equivariance_share: float
+    begin_run: str
+    latent_noise: float
 
 
 class AutoencoderTask:
@@ -58,12 +65,17 @@ class AutoencoderTask:
         steps: int,
         sets: Sets,
         device: torch.device,
+        begun: Autoencoder | None = None,
     ) -> None:
         self.recipe, self.seed = recipe, seed
         self.pictures, self.held_out = sets.train, sets.held_out
         self.device = device
         self.window_steps = steps - round(recipe.whole_share * steps)
-        self.network = Autoencoder(recipe.params)
+        self.encodes = begun is None
+        self.network = Autoencoder(recipe.params) if begun is None else begun
+        self.network.requires_grad_(True)
+        for encoding in (self.network.encoder, self.network.to_moments):
+            encoding.requires_grad_(self.encodes)
 
     def batch(self, draw: Draw) -> Batch:
         """``images`` uint8: windows (b, crop, crop, 3), or whole pictures and so many fewer."""
@@ -84,14 +96,17 @@ class AutoencoderTask:
         mean, logvar = self.network.encode(images)
         mean, logvar = mean.float(), logvar.float()
         noise = draw.normal("latent", *mean.shape[1:])
-        z = sample_latents(mean, logvar, noise[:: -(-len(noise) // len(mean))])
+        noise = noise[:: -(-len(noise) // len(mean))]
+        z = sample_latents(mean, logvar, noise)
+        if recipe.latent_noise:
+            z = z + recipe.latent_noise * _roughness(z, draw) * noise
         if draw.coin("equivariance") < recipe.equivariance_share:
             z, images = _transform(z, images, draw)
         decoded = self.network.decode(z).float()
         l1 = (decoded - images).abs().mean()
         gradient = gradient_distance(decoded, images)
         kl = kl_to_normal(mean, logvar).mean()
-        loss = l1 + recipe.gradient_weight * gradient + recipe.kl_weight * kl
+        loss = l1 + recipe.gradient_weight * gradient + self.encodes * recipe.kl_weight * kl
         return loss, {"l1": l1, "gradient": gradient, "kl": kl}
 
     def validate(self) -> dict[str, float]:
@@ -119,6 +134,13 @@ class AutoencoderTask:
         images = to_tensor(torch.from_numpy(chosen).to(self.device))
         mean, _ = self.network.encode(images)
         return images, self.network.decode(mean).float().clamp(-1, 1)
+
+
+def _roughness(z: Tensor, draw: Draw) -> Tensor:
+    """The noise of each latent (b, c, 1, 1): none for half, for others up to a channel's spread."""
+    chances = torch.from_numpy(draw.chances("roughness")).to(z)[: len(z)]
+    spread = z.detach().std((0, 2, 3), keepdim=True)
+    return (2 * chances - 1).clamp_min(0)[:, None, None, None] * spread
 
 
 def gradient_distance(a: Tensor, b: Tensor) -> Tensor:
