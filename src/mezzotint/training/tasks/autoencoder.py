@@ -127,7 +127,7 @@ class AutoencoderTask:
 
     def export(self, folder: Path) -> None:
         """Write the network as ``autoencoder``."""
-        write_network(folder, "autoencoder", self.network, self.recipe.params)
+        write_network(folder, "autoencoder", self.network, self.network.params)
 
     def _reconstruct(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         chosen: Pictures = self.held_out.pictures(np.arange(first, last))
