@@ -21,7 +21,7 @@ def routes(lab: Lab) -> APIRouter:
     async def live(
         data: str = "ring",
         game: str = "paired",
-        steps: Annotated[int, Query(ge=1, le=MOST_STEPS)] = 1500,
+        steps: Annotated[int, Query(ge=1, le=MOST_STEPS)] = 1000,
         seed: Annotated[int, Query(ge=0, le=2**32)] = 0,
     ) -> StreamingResponse:
         return lab.events(lambda _: race(data, game, steps, seed))
