@@ -2,11 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 
 from mezzotint.lab.turns import Turns
+
+T = TypeVar("T")
+
+
+def to_its_end(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns, run in a thread: a browser of other tests keeps this one's loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture
@@ -39,7 +49,7 @@ def together(turns: Turns, log: list[str], alone: bool) -> list[list[int]]:
         jobs = [turns.run(slow, alone=alone), turns.run(lambda: counting("b", 4, log))]
         return await asyncio.gather(*map(taken, jobs))
 
-    return asyncio.run(both())
+    return to_its_end(both())
 
 
 def test_two_jobs_take_turns(turns):
@@ -67,7 +77,7 @@ def test_a_visitor_who_leaves_costs_no_further_step(turns):
         await some()
         return await taken(turns.run(lambda: counting("b", 3, log)))
 
-    assert asyncio.run(leaves()) == [0, 1, 2]
+    assert to_its_end(leaves()) == [0, 1, 2]
     assert "a closed" in log
     assert len([each for each in log if each[0] == "a"]) < 20  # of a thousand
 
@@ -83,7 +93,7 @@ def test_a_fault_reaches_who_waits_and_no_one_else(turns):
             await taken(bad)
         return await taken(good)
 
-    assert asyncio.run(both()) == [7, 8]
+    assert to_its_end(both()) == [7, 8]
 
 
 def test_closing_ends_what_runs():
@@ -95,6 +105,6 @@ def test_closing_ends_what_runs():
         turns.close()
         return [step async for step in job]
 
-    asyncio.run(begun())
+    to_its_end(begun())
     assert log[-1] == "a closed"
     assert not turns._worker.is_alive()

@@ -37,8 +37,12 @@ TASK = {"prompts": ["red on the left"], "single_share": 0.0}
 TASKS = {
     "autoencoder": {"params": {"channels": [16, 16], "blocks": 1, "groups": 1}, "crop": 16},
     "denoiser": {"network": UNET, "text": TEXT, **TASK},
-    "flow": {"network": FLOW, "text": TEXT, **TASK},
-    "clip": {"text": TEXT, "vision": {"tower": TOWER, "size": 32, "projection": 32}},
+    "flow": {"network": FLOW, "text": TEXT, "text_run": "denoiser", **TASK},
+    "clip": {
+        "text": TEXT,
+        "text_run": "denoiser",
+        "vision": {"tower": TOWER, "size": 32, "projection": 32},
+    },
 }
 
 
