@@ -12,9 +12,14 @@ def numbers(page) -> dict[str, list[str]]:
     return {row.locator("th").inner_text(): row.locator("td").all_inner_texts() for row in rows}
 
 
-def test_dissolve_shows_the_processes_numbers(page, address):
+def opened(page, address) -> None:
+    """The lesson with its first picture drawn, which is decoded after the numbers are there."""
     page.goto(f"{address}/lessons/dissolve")
-    page.locator("#now").wait_for(state="attached")
+    page.locator("canvas[aria-label]").first.wait_for()
+
+
+def test_dissolve_shows_the_processes_numbers(page, address):
+    opened(page, address)
     page.fill("#t", "350")
     shown = numbers(page)
     for name, process, t in (
@@ -33,8 +38,7 @@ def test_dissolve_shows_the_processes_numbers(page, address):
 
 
 def test_dissolve_goes_by_keyboard_and_by_itself(page, address):
-    page.goto(f"{address}/lessons/dissolve")
-    page.locator("#now").wait_for(state="attached")
+    opened(page, address)
     page.focus("#t")
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -50,8 +54,7 @@ def test_dissolve_goes_by_keyboard_and_by_itself(page, address):
 
 
 def test_dissolve_takes_ones_own_picture_and_says_what_is_none(page, address, tmp_path):
-    page.goto(f"{address}/lessons/dissolve")
-    page.locator("#now").wait_for(state="attached")
+    opened(page, address)
     Image.new("RGB", (50, 80), "#ff0000").save(tmp_path / "red.png")
     (tmp_path / "no.png").write_text("not a picture")
     page.set_input_files("#file", tmp_path / "red.png")

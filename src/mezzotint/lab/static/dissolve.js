@@ -57,15 +57,17 @@ function mix(pixels, picture, noise, alpha, sigma) {
 
 const shown = (x) => (x >= 1e4 || (x > 0 && x < 1e-3) ? x.toExponential(1) : x.toFixed(3));
 
+// The numbers are right before there is a picture; the picture comes when it has been decoded.
 function draw() {
-  if (!state.picture) return;
   const began = performance.now();
   for (const { name, canvas, context, row, pixels } of views) {
     const alpha = schedules[name].alpha[state.t];
     const sigma = schedules[name].sigma[state.t];
-    mix(pixels, state.picture, state.noise, state.alone ? 0 : alpha, sigma);
-    context.putImageData(pixels, 0, 0);
-    canvas.setAttribute("aria-label", `${NAMES[name]} after ${state.t} steps`);
+    if (state.picture) {
+      mix(pixels, state.picture, state.noise, state.alone ? 0 : alpha, sigma);
+      context.putImageData(pixels, 0, 0);
+      canvas.setAttribute("aria-label", `${NAMES[name]} after ${state.t} steps`);
+    }
     const bar = alpha * alpha;
     const snr = sigma > 0 ? shown((alpha / sigma) ** 2) : "∞";
     [shown(bar), shown(alpha), shown(sigma), snr].forEach((text, k) => {
