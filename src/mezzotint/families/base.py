@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.diffusion import Prediction, Process
+from mezzotint.engines.base import Engine, eager
 from mezzotint.families.text import Encoded, Reads, TextEncoder
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.tiny_autoencoder import TinyAutoencoder
@@ -146,6 +147,7 @@ class Model:
             unit variance, which is what the processes assume of x₀.
         maps: the published names of each part's tensors, as ``Part`` has them.
         digest: ten hex digits that stand for the weights, empty where nobody has asked.
+        engine: what executes the network and the autoencoder.
     """
 
     family: Family
@@ -156,6 +158,7 @@ class Model:
     latent_std: Tensor
     maps: Mapping[str, tuple[KeyMap, ...]]
     digest: str
+    engine: Engine = eager
 
     @property
     def device(self) -> torch.device:
@@ -221,20 +224,20 @@ class Model:
             steps = (t.float().to(x.device) * family.time_scale).expand(rows)
             scale = () if told is None else (torch.full((rows,), told, device=x.device),)
             joined = torch.cat([x, *beside], dim=1).to(self.dtype)
-            return self.network(joined, steps, context, vector, *scale).to(x)
+            return self.engine(self.network, joined, steps, context, vector, *scale).to(x)
 
         return network
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Latents (b, c, h, w) of zero mean and unit variance of images (b, 3, H, W) in [−1, 1]."""
-        encoded = self.autoencoder.encode(images.to(self.dtype))
+        encoded = self.engine(self.autoencoder.encode, images.to(self.dtype))
         mean = encoded if isinstance(encoded, Tensor) else encoded[0]  # and its variance
         return (mean.float() - self.latent_mean) / self.latent_std
 
     def decode_latents(self, latents: Tensor) -> Tensor:
         """Images (b, 3, H, W) in [−1, 1] of latents (b, c, h, w)."""
         scaled = latents * self.latent_std + self.latent_mean
-        return self.autoencoder.decode(scaled.to(self.dtype)).float().clamp(-1, 1)
+        return self.engine(self.autoencoder.decode, scaled.to(self.dtype)).float().clamp(-1, 1)
 
 
 def text_name(k: int) -> str:

@@ -12,6 +12,7 @@ from mezzotint.adapters.lora import lora
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.checkpoints.find import find, offered
 from mezzotint.checkpoints.folder import open_folder
+from mezzotint.engines import ENGINES
 from mezzotint.errors import InputError, choose
 from mezzotint.families import storybook
 from mezzotint.families.base import Model
@@ -21,7 +22,6 @@ from mezzotint.pipeline.pipeline import Pipeline
 EMBEDDED = {storybook.STORYBOOK.name: Path(weights.__path__[0])}
 FAMILIES: dict[str, Callable[[Path, str], Model]] = {storybook.STORYBOOK.name: storybook.load}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-ENGINES = {"auto": "eager", "eager": "eager"}
 
 
 def load(
@@ -42,12 +42,12 @@ def load(
             of its own: an autoencoder, text encoders; or a folder with a vocabulary.
         dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
         device: such as "cpu" or "cuda"; a GPU by default where there is one.
-        engine: how networks are executed: "eager", which "auto" is as well for now.
+        engine: how networks are executed, of ``mezzotint.engines.ENGINES``.
 
     Raises:
         InputError: there is no such model, it is damaged, or it cannot run as asked.
     """
-    choose("engine", engine, ENGINES)
+    executes = choose("engine", engine, ENGINES)()
     number = choose("dtype", dtype or "fp32", DTYPES)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     name = str(source or storybook.STORYBOOK.name)
@@ -56,7 +56,7 @@ def load(
     model = _placed(_model(files, variant), place, number)
     if file := storybook.LORAS.get(variant):
         lora(first / file, fused=True).inject(model.parts)  # for good: it is part of the model
-    return Pipeline(model, name)
+    return Pipeline(replace(model, engine=executes), name)
 
 
 def named(name: str) -> tuple[Path, str]:

@@ -1,0 +1,57 @@
+"""What an engine is: a way of executing networks.
+
+An engine is handed a network, or a method of one, with its inputs, and gives what it makes of them.
+So it sees only tensors, and who calls it does not see how they are computed. Whatever an engine
+makes of a network beforehand (a graph, compiled code) is of the weights as they are: `state` tells
+whether they still are, and `hooked` whether an adapter works in the network by hooks, which no
+graph knows.
+"""
+
+# pyright: reportPrivateUsage=false
+# Torch has no public way to ask for a tensor's version and for a module's hooks.
+
+from collections.abc import Callable
+from itertools import chain
+from typing import ParamSpec, Protocol, TypeVar
+
+from torch import nn
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+State = tuple[tuple[int, int, int], ...]
+
+
+class Engine(Protocol):
+    """A way of executing networks."""
+
+    def __call__(self, run: Callable[P, R], /, *inputs: P.args, **named: P.kwargs) -> R:
+        """What ``run``, a network or a bound method of one, makes of the inputs."""
+        ...
+
+
+def eager(run: Callable[P, R], /, *inputs: P.args, **named: P.kwargs) -> R:
+    """Execute a network as PyTorch does: operation by operation, whatever is hooked into it."""
+    return run(*inputs, **named)
+
+
+def owner(run: Callable[..., object]) -> nn.Module | None:
+    """The network that ``run`` is, or is a method of."""
+    if isinstance(run, nn.Module):
+        return run
+    found = getattr(run, "__self__", None)
+    return found if isinstance(found, nn.Module) else None
+
+
+def state(network: nn.Module) -> State:
+    """Something that is another once a weight is changed, in place or by being put elsewhere.
+
+    It is of this network in this process; to read no weight takes it a microsecond each.
+    """
+    tensors = chain(network.parameters(), network.buffers())
+    return tuple((id(each), each.data_ptr(), each._version) for each in tensors)
+
+
+def hooked(network: nn.Module) -> bool:
+    """Whether anything is hooked into a forward pass: a live LoRA, a ControlNet, an observer."""
+    return any(each._forward_hooks or each._forward_pre_hooks for each in network.modules())
