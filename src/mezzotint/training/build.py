@@ -18,6 +18,7 @@ from mezzotint.training.data import depths
 from mezzotint.training.data.facts import scene_facts
 from mezzotint.training.data.judged import FIRST_SEED, HELD_OUT_SEED, Judged, judged_scenes
 from mezzotint.training.data.latents import LatentSet
+from mezzotint.training.data.parts import PartSet, scene_parts
 from mezzotint.training.data.pictures import PictureSet, Sets
 from mezzotint.training.data.tokens import caption_tokens
 from mezzotint.training.distilled import build_folding, build_student
@@ -192,12 +193,28 @@ def _denoiser(
         network, autoencoder, text.to(group.device), tokenizer, (mean, std), recipe.pictures.size
     )
 
-    def captioned(pictures: PictureSet, latents: LatentSet) -> Captioned:
+    def captioned(pictures: PictureSet, latents: LatentSet, parts: PartSet | None) -> Captioned:
         tokens = group.leader_first(lambda: caption_tokens(pictures, tokenizer))
-        return Captioned(latents, tokens, pictures.count, pictures.single)
+        return Captioned(latents, tokens, pictures.count, pictures.single, parts)
 
-    train, held_out = (captioned(*each) for each in encoded)
+    train = captioned(*encoded[0], _parts(recipe, task, source, encoded[0][0], group))
+    held_out = captioned(*encoded[1], None)
     return DenoiserTask(task, recipe.seed, recipe.steps, train, held_out, model, tokenizer)
+
+
+def _parts(
+    recipe: Recipe, task: DenoiserRecipe, source: Path | None, pictures: PictureSet, group: Group
+) -> PartSet | None:
+    """What each place of the pictures shows, if that is asked."""
+    if not task.parts:
+        return None
+    if source is not None:
+        raise InputError(
+            f"recipe {recipe.name!r} asks what each place of a picture shows, which only the world "
+            "tells: give no data, or task.parts = 0"
+        )
+    scenes, _ = scene_sets(recipe.pictures)
+    return group.leader_first(lambda: scene_parts(pictures, scenes))
 
 
 def _begun(run: Path, task: DenoiserRecipe) -> UNet | DiT:

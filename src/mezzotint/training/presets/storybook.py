@@ -91,6 +91,7 @@ _DENOISER_TASK = DenoiserRecipe(
     direction=0.5,
     caption_dropout=0.1,
     single_share=0.35,
+    parts=0.0,
     prompts=(
         "a fox in the snow at night",
         "a neon cat in space",

@@ -24,16 +24,18 @@ from mezzotint.families.base import Canvas, Model
 from mezzotint.families.storybook import kind_of
 from mezzotint.files import write_whole
 from mezzotint.models.clip import CLIPText, CLIPTextParams
-from mezzotint.models.dit import DiTParams
-from mezzotint.models.unet import UNetParams
+from mezzotint.models.dit import DiT, DiTParams
+from mezzotint.models.unet import UNet, UNetParams
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.latents import LatentSet
+from mezzotint.training.data.parts import PartSet
 from mezzotint.training.data.tokens import Tokens
 from mezzotint.training.denoising import Times, denoising_losses
 from mezzotint.training.draw import Draw, subseed, visits
 from mezzotint.training.exports import write_network
 from mezzotint.training.images import sheet
 from mezzotint.training.task import Batch, Metrics
+from mezzotint.training.tasks.parts import PartsReader, tapped, width_of
 
 HELD_OUT_BATCH = 64
 GRID_SEED = 7
@@ -56,6 +58,8 @@ class DenoiserRecipe:
         direction: weight of the velocity-direction term.
         caption_dropout: share of the captions that are left empty, for guidance.
         single_share: share of the steps, the first ones, that see scenes of one object only.
+        parts: weight, at first, of saying which part of what each place shows (``tasks.parts``);
+            it falls to 0 in a straight line. 0 for none, as for pictures other than the world's.
         prompts: what the sample grids show.
     """
 
@@ -70,17 +74,20 @@ class DenoiserRecipe:
     direction: float
     caption_dropout: float
     single_share: float
+    parts: float
     prompts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Captioned:
-    """Latents of a set of pictures, and its captions as tokens (count, wordings, n)."""
+    """Latents of a set of pictures, its captions as tokens (count, wordings, n), and what the
+    places of the pictures show, where that is asked."""
 
     latents: LatentSet
     tokens: Tokens
     count: int
     single: int
+    parts: PartSet | None = None
 
 
 class DenoiserTask:
@@ -96,29 +103,44 @@ class DenoiserTask:
         model: Model,
         tokenizer: Tokenizer,
     ) -> None:
-        self.recipe, self.seed, self.tokenizer = recipe, seed, tokenizer
+        self.recipe, self.seed, self.steps, self.tokenizer = recipe, seed, steps, tokenizer
         self.train, self.held_out, self.model = train, held_out, model
         self.single_steps = round(recipe.single_share * steps) if train.single else 0
         self.encoder = model.encoders[0]
         self.empty = self.encoder.windows([""])[0].numpy()
         learns = not recipe.text_run
         text = self.encoder.network.requires_grad_(learns).eval()
+        network = cast("UNet | DiT", model.network)
+        self.reader = PartsReader(width_of(network)).to(model.device) if train.parts else None
+        learning = {"network": network, "text": text if learns else None, "reader": self.reader}
         self.network = nn.ModuleDict(
-            {"network": model.network, **({"text": text} if learns else {})}
+            {name: each for name, each in learning.items() if each is not None}
         )
         model.autoencoder.requires_grad_(False).eval()
 
     def batch(self, draw: Draw) -> Batch:
-        """``latents`` (b, c, h, w) float16 as the encoder gave them, and ``tokens`` (b, n)."""
+        """``latents`` (b, c, h, w) float16 as the encoder gave them, and ``tokens`` (b, n).
+
+        And ``parts`` (b, 3, h, w), as ``data.parts`` has them, where they are asked for.
+        """
         indices = self._visited(draw)
         wordings = draw.integers("wording", self.train.tokens.shape[1])
         dropped = draw.chances("dropout") < self.recipe.caption_dropout
         tokens = np.where(dropped[:, None], self.empty, self.train.tokens[indices, wordings])
-        return _tensors(self.train.latents, indices, tokens)
+        batch = _tensors(self.train.latents, indices, tokens)
+        if self.train.parts:
+            batch["parts"] = torch.from_numpy(self.train.parts.parts(indices))
+        return batch
 
     def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        """The mean loss of the batch."""
-        return self._losses(batch, draw).mean(), {}
+        """The mean loss of the batch, and what it is wrong about the parts of things."""
+        if self.reader is None:
+            return self._losses(batch, draw).mean(), {}
+        with tapped(cast("UNet | DiT", self.model.network)) as seen:
+            denoising = self._losses(batch, draw).mean()
+        parts = self.reader(seen.features, batch["parts"])
+        weight = self.recipe.parts * (1 - draw.step / self.steps)
+        return denoising + weight * parts, {"denoising": denoising, "parts": parts}
 
     def validate(self) -> dict[str, float]:
         """The loss on held-out scenes, over all times and over each third of them."""
