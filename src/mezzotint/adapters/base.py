@@ -10,8 +10,12 @@ from mezzotint.families.base import Part
 _SHOWN = 3
 
 
-def _nothing(_: float) -> None:
+def _nothing(_: object) -> None:
     pass
+
+
+class Run:
+    """One run of a sampler over one picture; what an adapter remembers of it is kept by this."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,16 @@ class Injected:
     Attributes:
         eject: takes it out; every bit is as before, whatever else was put in or taken out since.
             A second call does nothing.
-        at: tells it how much of the sampling is done, 0…1, before each step.
+        at: tells it how much of the sampling is done, 0…1, before the network is asked.
         report: what of its file is in use, None where there is no file.
+        run: tells it for which run that is, before ``at``. Pictures of a batch are drawn in turn,
+            a step of each, and each in a run of its own.
     """
 
     eject: Callable[[], None]
     at: Callable[[float], None] = _nothing
     report: Report | None = None
+    run: Callable[[Run], None] = _nothing
 
 
 class Adapter(Protocol):

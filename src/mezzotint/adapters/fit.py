@@ -28,6 +28,18 @@ def unet_for(parts: Mapping[str, Part], name: str, context_width: int) -> UNet:
     return network
 
 
+def any_unet(parts: Mapping[str, Part], name: str) -> UNet:
+    """The U-Net among ``parts``, whatever it reads.
+
+    Raises:
+        InputError: the model has none.
+    """
+    network = parts["network"].module
+    if not isinstance(network, UNet):
+        raise InputError(f"{name} is for U-Nets, and this model is a {type(network).__name__}")
+    return network
+
+
 def made_for(context_width: int) -> str:
     """What a network with contexts of this width is of."""
     return WIDTHS.get(context_width, f"a U-Net with prompts of width {context_width}")

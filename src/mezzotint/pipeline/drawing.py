@@ -8,13 +8,14 @@ bit for bit the image made alone. In float32 on a CPU, batching would win less t
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from textwrap import shorten
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from mezzotint.adapters.base import Adapter
+from mezzotint.adapters.base import Adapter, Run
 from mezzotint.diffusion import Noise, samplers, times
 from mezzotint.diffusion.guidance import cfg
 from mezzotint.diffusion.inpainting import held, resampled
@@ -32,6 +33,8 @@ EVEN_IN_NOISE = ("karras", "exponential", "align_your_steps")
 
 At = Callable[[float], None]
 """Told how much of the sampling is done, 0…1, before the network is asked."""
+AtRun = Callable[[Run, float], None]
+"""The same, told of which run as well."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def planned(model: Model, request: Request, strength: float = 1.0) -> Plan:
 
 
 def drawn(
-    model: Model, plan: Plan, subject: Subject, at: At
+    model: Model, plan: Plan, subject: Subject, at: AtRun
 ) -> list[Iterator[tuple[samplers.Step, Ground]]]:
     """For each image of a batch, its steps and what they are drawn over."""
     told, first = _asked(model, plan, subject), subject.grounds[0](None)
@@ -146,7 +149,7 @@ def drawn(
 
 
 def _one(
-    model: Model, plan: Plan, subject: Subject, told: Asked, first: Ground, k: int, at: At
+    model: Model, plan: Plan, subject: Subject, told: Asked, first: Ground, k: int, at: AtRun
 ) -> Iterator[tuple[samplers.Step, Ground]]:
     """Image k, over each ground in turn; what a sampler draws anew goes on from one to the next."""
     request = plan.request
@@ -155,7 +158,7 @@ def _one(
     for number, lay in enumerate(subject.grounds):
         if x is not None:
             ground = lay(ground.shown(x))
-        for step in _sampled(model, plan, subject, told, ground, rng, at):
+        for step in _sampled(model, plan, subject, told, ground, rng, partial(at, Run())):
             x, total = step.x, grounds * step.total
             yield replace(step, index=number * step.total + step.index, total=total), ground
 

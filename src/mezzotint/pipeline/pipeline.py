@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from mezzotint import __version__
-from mezzotint.adapters.base import Adapter, Injected, attached
+from mezzotint.adapters.base import Adapter, Injected, Run, attached
 from mezzotint.adapters.pictures import Picture
 from mezzotint.diffusion import samplers
 from mezzotint.diffusion.guidance import cfg
@@ -182,9 +182,10 @@ class Pipeline:
                     edited=subject.fields,
                 )
 
-    def _at(self, progress: float) -> None:
-        """Tell the adapters how much of the sampling is done."""
+    def _at(self, run: Run, progress: float) -> None:
+        """Tell the adapters what is drawn next, and how much of the sampling is done."""
         for each in self.injected:
+            each.run(run)
             each.at(progress)
 
     def _recipe(self, request: Request, size: tuple[int, int], k: int) -> Recipe:

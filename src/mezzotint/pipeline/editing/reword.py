@@ -1,7 +1,9 @@
 """Another prompt for a real picture: back to noise, and drawn again with its attention kept."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from torch import Tensor
 
 from mezzotint.diffusion import denoiser
 from mezzotint.diffusion.samplers import Step
@@ -30,7 +32,7 @@ class Reworded:
     keep: float
 
     def __call__(self, plan: Plan, ground: Ground, at: At) -> Iterator[Step]:
-        """The steps of the request's prompt; see ``Subject.steps``."""
+        """Steps back to noise, then as many of the request's prompt; see ``Subject.steps``."""
         model, request, grid = self.model, plan.request, plan.grid
         if ground.latents is None:
             raise TypeError("there is no picture to be drawn again")
@@ -38,13 +40,22 @@ class Reworded:
         dialect = DIALECTS[request.dialect]
         source, target = read(model, [self.source, request.prompt], canvas, dialect)
         family, network = model.family, model.network_for(source.told, request.guidance)
-        denoise = denoiser(network, family.process, family.prediction)
-        *_, last = inverted(denoise, ground.latents, grid, family.process)
-        yield from kept(
-            *(model, last.x, source, target, grid, request.cfg, self.keep),
+        ask = denoiser(network, family.process, family.prediction)
+
+        def denoise(x: Tensor, t: Tensor) -> Tensor:
+            at(0.0)  # to bring it back to noise is no part of the sampling
+            return ask(x, t)
+
+        noise, total = ground.latents, 2 * (len(grid) - 1)
+        for step in inverted(denoise, noise, grid, family.process):
+            noise = step.x
+            yield replace(step, total=total)
+        for step in kept(
+            *(model, noise, source, target, grid, request.cfg, self.keep),
             within=ground.mask,
             at=at,
-        )
+        ):
+            yield replace(step, index=total // 2 + step.index, total=total)
 
 
 def sampler(name: str | None) -> str:
