@@ -202,7 +202,7 @@ class OneBlock(nn.Module):
         self.block = CrossBlock(8, 6, heads=2)
 
     def forward(self, x: Tensor, _: Tensor, context: Tensor) -> Tensor:
-        return self.block(to_tokens(x), context)
+        return self.block(to_tokens(x), self.block.attend_cross.keys_values(context))
 
 
 @pytest.mark.parametrize("kept", [1.0, 0.0])

@@ -13,6 +13,7 @@ from mezzotint.families.sizes.storybook_presets import SIZES
 from mezzotint.models.controlnet import FACTOR, ONE, ControlNet, ControlNetParams
 from mezzotint.models.unet import UNet, UNetParams
 from mezzotint.nn.init import unfilled
+from mezzotint.nn.memory import pairs
 
 KINDS = ("edges", "depth", "boxes")
 PATCHED = replace(
@@ -72,9 +73,9 @@ def test_it_begins_as_a_copy_of_the_first_half(name: str) -> None:
     plain = UNet(guided)
     plain.load_state_dict({k: unet.state_dict()[k] for k in plain.state_dict()})
     with torch.no_grad():
-        features = plain.contract(plain.enter(x), plain.embed(t, y, None, x.dtype), context)
-        own = control.copy.contract(
-            control.copy.enter(x), control.copy.embed(t, y, None, x.dtype), context
+        features, own = (
+            net.contract(net.enter(x), net.embed(t, y, None, x.dtype), pairs(net.memory(context)))
+            for net in (plain, control.copy)
         )
     assert all(torch.equal(a, b) for a, b in zip(own, features, strict=True))
 

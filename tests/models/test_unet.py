@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mezzotint.errors import InputError
 from mezzotint.models.unet import UNet, UNetParams
+from mezzotint.nn.memory import pairs
 
 PARAMS = UNetParams(
     channels_in=3,
@@ -144,7 +145,8 @@ def test_every_residual_matters_and_zeros_do_not() -> None:
     network = randomised(UNet(PARAMS)).double()
     x, t, context, y = inputs(1, 8, 6)
     out = network(x, t, context, y)
-    features = network.contract(network.conv_in(x), network.embed(t, y, None, x.dtype), context)
+    time, read = network.embed(t, y, None, x.dtype), pairs(network.memory(context))
+    features = network.contract(network.conv_in(x), time, read)
     assert [feature.shape[1] for feature in features] == [*PARAMS.skips, PARAMS.channels[-1]]
     none = [torch.zeros_like(feature) for feature in features]
     assert torch.equal(network(x, t, context, y, residuals=none), out)
@@ -152,6 +154,20 @@ def test_every_residual_matters_and_zeros_do_not() -> None:
         one = [*none]
         one[k] = torch.ones_like(feature)
         assert relative_error(network(x, t, context, y, residuals=one), out) > 1e-4
+
+
+@pytest.mark.parametrize("depths", [(1, 1), (0, 2)])
+def test_what_is_remembered_of_a_prompt_changes_no_bit(depths: tuple[int, int]) -> None:
+    network = randomised(UNet(replace(PARAMS, depths=depths, cross_only=(0,))))
+    x, t, context, y = (each.float() for each in inputs(2, 6, 8))
+    memory = network.memory(context)
+    for time, seen in ((t, x), (t + 300, x[..., :4])):
+        told = network(seen, time, context, y)
+        assert torch.equal(network(seen, time, context * 0, y, memory=memory), told)
+        other = network(seen, time, context, y, memory=network.memory(context + 1))
+        assert not torch.equal(other, told)
+    swapped = (*memory[2:4], *memory[:2], *memory[4:])  # as wide, and another block's
+    assert not torch.equal(network(x, t, context, y, memory=swapped), network(x, t, context, y))
 
 
 @pytest.mark.parametrize("field", ["channels", "depths", "heads"])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mezzotint.errors import InputError
 from mezzotint.models.unet import UNet, UNetParams
 from mezzotint.nn.init import zeroed
+from mezzotint.nn.memory import pairs
 
 FACTOR = 8  # pixels of the picture along one of the latent
 HINT_WIDTHS = (16, 32, 96, 256)  # of the published hint, one a resolution, the finest first
@@ -101,7 +102,8 @@ class ControlNet(nn.Module):
             InputError: ``y`` is missing where it is needed, or given where it has no use.
         """
         time = self.copy.embed(t, y, None, x.dtype)
-        features = self.copy.contract(self.copy.enter(x) + hint, time, context)
+        read = pairs(self.copy.memory(context))
+        features = self.copy.contract(self.copy.enter(x) + hint, time, read)
         zeros = [*self.zeros, self.zero_mid]
         return [zero(feature) for zero, feature in zip(zeros, features, strict=True)]
 

@@ -11,7 +11,6 @@ of a gate rather than one that is cut, LayerNorm on queries and keys where other
 rotations in halves rather than in neighbouring pairs. Together that saves a quarter of a step.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,13 +23,11 @@ from mezzotint.nn.attention import Attending, to_map, to_tokens
 from mezzotint.nn.embedding import Perceptron, sinusoidal
 from mezzotint.nn.init import zeroed
 from mezzotint.nn.joint import modulate
+from mezzotint.nn.memory import KeysValues, Memory, flat, pairs
 from mezzotint.nn.rotary import Rotation, rotation
 
 TIME_WIDTH = 256  # of the sinusoidal embedding of time
 EPS = 1e-6  # of every normalisation
-
-Memory = Sequence[tuple[Tensor, Tensor]]
-"""Keys and values (b, heads, n, d) of a prompt for each block."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +98,14 @@ class DiT(nn.Module):
             raise InputError(
                 f"latent size {x.shape[3]}x{x.shape[2]}: both must be multiples of {patch}"
             )
-        memory = self.memory(context) if memory is None else memory
+        read = pairs(self.memory(context) if memory is None else memory)
         patches = F.pixel_unshuffle(x, patch)
         turn = _places(patches, self.params.width // self.params.heads)
         told = F.silu(self.time(sinusoidal(t, TIME_WIDTH).to(x.dtype)) + self.vector(y))
         shared = self.modulation(told).unflatten(1, (6, -1))
         tokens = self.patches(to_tokens(patches))
-        for block, read in zip(self.blocks, memory, strict=True):
-            tokens = block(tokens, shared, turn, read)
+        for block, remembered in zip(self.blocks, read, strict=True):
+            tokens = block(tokens, shared, turn, remembered)
         shift, scale = _parts(self.table + told.unsqueeze(1), tokens)
         return F.pixel_shuffle(to_map(self.out(modulate(tokens, shift, scale)), patches), patch)
 
@@ -117,7 +114,8 @@ class DiT(nn.Module):
 
         Given to ``forward``, it spares reading them again, and no bit of the prediction changes.
         """
-        return [cast("Block", block).attend_cross.keys_values(context) for block in self.blocks]
+        blocks = (cast("Block", block) for block in self.blocks)
+        return flat(block.attend_cross.keys_values(context) for block in blocks)
 
 
 class Block(nn.Module):
@@ -137,7 +135,7 @@ class Block(nn.Module):
         self.feed = SwiGLU(p.width, p.hidden)
 
     def forward(
-        self, x: Tensor, shared: Tensor, turn: Rotation, memory: tuple[Tensor, Tensor]
+        self, x: Tensor, shared: Tensor, turn: Rotation, memory: KeysValues
     ) -> Tensor:
         """x (b, m, width) after the block.
 
@@ -172,14 +170,14 @@ class NormedAttention(nn.Module):
         self.attending = Attending()
         self.out = nn.Linear(width, width)
 
-    def keys_values(self, context: Tensor, turn: Rotation | None = None) -> tuple[Tensor, Tensor]:
+    def keys_values(self, context: Tensor, turn: Rotation | None = None) -> KeysValues:
         """Keys, turned by their places if given, and values (b, heads, n, d) of a context."""
         key = self.norm_key(self._split(self.key(context))).transpose(1, 2)
         value = self._split(self.value(context)).transpose(1, 2)
         return key if turn is None else turned(key, turn), value
 
     def forward(
-        self, x: Tensor, keys_values: tuple[Tensor, Tensor], turn: Rotation | None = None
+        self, x: Tensor, keys_values: KeysValues, turn: Rotation | None = None
     ) -> Tensor:
         """Attend from x (b, m, width), turned by its places if given; (b, m, width)."""
         query = self.norm_query(self._split(self.query(x))).transpose(1, 2)

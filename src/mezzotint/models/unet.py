@@ -1,7 +1,7 @@
 """The conditional U-Net (Ho et al. 2020; Rombach et al. 2022; Podell et al. 2023)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from mezzotint.errors import InputError
 from mezzotint.nn.embedding import Perceptron, sinusoidal
 from mezzotint.nn.init import zeroed
+from mezzotint.nn.memory import KeysValues, Memory, flat, pairs
 from mezzotint.nn.norm import NormSiLU
 from mezzotint.nn.residual import Downsample, ResidualBlock, Upsample
-from mezzotint.nn.transformer import PixelTransformer
+from mezzotint.nn.transformer import CrossBlock, PixelTransformer, TransformerBlock
 
 EPS = 1e-5  # of the group normalisations outside the transformers
 GUIDANCE_WIDTH = 256  # of the sinusoidal embedding of guidance
@@ -121,6 +122,7 @@ class UNet(nn.Module):
         y: Tensor | None = None,
         guidance: Tensor | None = None,
         residuals: Sequence[Tensor] | None = None,
+        memory: Memory | None = None,
     ) -> Tensor:
         """Predict (b, channels_out, h, w) of latents (b, channels_in, h, w) of any h and w.
 
@@ -131,19 +133,29 @@ class UNet(nn.Module):
             y: vector conditioning (b, y_width), exactly where the parameters have it.
             guidance: guidance scales (b,), exactly where the parameters have it.
             residuals: what is added to the features of ``contract``, in their order.
+            memory: what ``memory`` made of this context, which is then not read again.
 
         Raises:
             InputError: ``y`` or ``guidance`` is missing where it is needed, or given where it has
                 no use.
         """
         time = self.embed(t, y, guidance, x.dtype)
-        features = self.contract(self.enter(x), time, context)
+        read = pairs(self.memory(context) if memory is None else memory)
+        features = self.contract(self.enter(x), time, read)
         if residuals is not None:
             features = [own + more for own, more in zip(features, residuals, strict=True)]
         h = features.pop()
         for level in self.up:
-            h = level(h, features, time, context)
+            h = level(h, features, time, read)
         return F.pixel_shuffle(self.conv_out(self.norm_out(h)), self.params.patch)
+
+    def memory(self, context: Tensor) -> Memory:
+        """What is remembered of prompts (b, n, context_width), whatever the picture and the time.
+
+        Given to ``forward``, it spares reading them again, and no bit of the prediction changes.
+        """
+        blocks = (each for each in self.modules() if isinstance(each, TransformerBlock | CrossBlock))
+        return flat(block.attend_cross.keys_values(context) for block in blocks)
 
     def enter(self, x: Tensor) -> Tensor:
         """First features (b, channels[0], h/patch, w/patch) of latents (b, channels_in, h, w)."""
@@ -164,23 +176,23 @@ class UNet(nn.Module):
             time = time + self.vector(y)
         return F.silu(time)
 
-    def contract(self, h: Tensor, time: Tensor, context: Tensor) -> list[Tensor]:
+    def contract(self, h: Tensor, time: Tensor, read: Iterator[KeysValues]) -> list[Tensor]:
         """The way down and the middle.
 
         Args:
             h: what ``enter`` makes of the latents, (b, channels[0], h/patch, w/patch).
             time: as ``embed`` makes it.
-            context: prompt tokens (b, n, context_width).
+            read: ``pairs`` of the prompt's ``memory``; those of the way up are left in it.
 
         Returns:
             Features (b, c, …) of the widths ``params.skips``, and last those of the middle.
         """
         features = [h]
         for level in self.down:
-            features += level(features[-1], time, context)
+            features += level(features[-1], time, read)
         h = features[-1]
         for block in self.mid:
-            h = block(h, time, context)
+            h = block(h, time, read)
         return [*features, h]
 
 
@@ -220,9 +232,9 @@ class _Block(nn.Module):
         self.residual = ResidualBlock(wide_in, wide_out, p.groups, EPS, p.time_width)
         self.attention = attention
 
-    def forward(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, read: Iterator[KeysValues]) -> Tensor:
         x = self.residual(x, time)
-        return x if self.attention is None else self.attention(x, context)
+        return x if self.attention is None else self.attention(x, read)
 
 
 def _blocks(level: int, widths: Sequence[tuple[int, int]], p: UNetParams) -> nn.ModuleList:
@@ -242,11 +254,11 @@ class _DownLevel(nn.Module):
         self.blocks = _blocks(level, widths, p)
         self.step = Downsample(widths[-1][1], centred=True) if steps else None
 
-    def forward(self, x: Tensor, time: Tensor, context: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, time: Tensor, read: Iterator[KeysValues]) -> list[Tensor]:
         """Everything the way up reads again; the last is what goes on down."""
         features: list[Tensor] = []
         for block in self.blocks:
-            x = block(x, time, context)
+            x = block(x, time, read)
             features.append(x)
         if self.step is not None:
             features.append(self.step(x))
@@ -263,8 +275,10 @@ class _UpLevel(nn.Module):
         self.blocks = _blocks(level, widths, p)
         self.step = Upsample(widths[-1][1]) if steps else None
 
-    def forward(self, x: Tensor, skips: list[Tensor], time: Tensor, context: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, skips: list[Tensor], time: Tensor, read: Iterator[KeysValues]
+    ) -> Tensor:
         """Take as many features from the end of ``skips`` as there are blocks."""
         for block in self.blocks:
-            x = block(torch.cat([x, skips.pop()], dim=1), time, context)
+            x = block(torch.cat([x, skips.pop()], dim=1), time, read)
         return x if self.step is None else self.step(x, skips[-1].shape[2:])

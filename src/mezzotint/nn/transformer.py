@@ -1,10 +1,13 @@
 """Transformers among the pixels of a feature map that read the prompt (Rombach et al. 2022)."""
 
+from collections.abc import Iterator
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mezzotint.nn.attention import Attention, to_map, to_tokens
 from mezzotint.nn.init import zeroed
+from mezzotint.nn.memory import KeysValues
 
 
 class PixelTransformer(nn.Module):
@@ -32,11 +35,11 @@ class PixelTransformer(nn.Module):
         )
         self.project_out = zeroed(nn.Linear(channels, channels))
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """x (b, c, h, w) with context (b, n, context_width) → (b, c, h, w)."""
+    def forward(self, x: Tensor, read: Iterator[KeysValues]) -> Tensor:
+        """x (b, c, h, w) → (b, c, h, w); each block takes the next keys and values of ``read``."""
         tokens = self.project_in(to_tokens(self.norm(x)))
         for block in self.blocks:
-            tokens = block(tokens, context)
+            tokens = block(tokens, next(read))
         return x + to_map(self.project_out(tokens), x)
 
 
@@ -52,10 +55,10 @@ class TransformerBlock(nn.Module):
         self.norm_feed = nn.LayerNorm(width)
         self.feed = GatedFeedForward(width, 4 * width)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """x (b, m, width) with context (b, n, context_width) → (b, m, width)."""
+    def forward(self, x: Tensor, read: KeysValues) -> Tensor:
+        """x (b, m, width) with ``read``, what ``attend_cross`` makes of the prompt; as x is."""
         x = x + self.attend_self(self.norm_self(x))
-        x = x + self.attend_cross(self.norm_cross(x), self.attend_cross.keys_values(context))
+        x = x + self.attend_cross(self.norm_cross(x), read)
         return x + self.feed(self.norm_feed(x))
 
 
@@ -67,9 +70,9 @@ class CrossBlock(nn.Module):
         self.norm_cross = nn.LayerNorm(width)
         self.attend_cross = Attention(width, context_width, heads, bias=False)
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """x (b, m, width) with context (b, n, context_width) → (b, m, width)."""
-        return x + self.attend_cross(self.norm_cross(x), self.attend_cross.keys_values(context))
+    def forward(self, x: Tensor, read: KeysValues) -> Tensor:
+        """x (b, m, width) with ``read``, what ``attend_cross`` makes of the prompt; as x is."""
+        return x + self.attend_cross(self.norm_cross(x), read)
 
 
 class GatedFeedForward(nn.Module):
