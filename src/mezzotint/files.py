@@ -32,6 +32,15 @@ def made(folder: Path) -> Path:
     return folder
 
 
+def cache_folder() -> Path:
+    """The folder for what can be made or fetched again: ``$MEZZOTINT_CACHE``, ~/.cache/mezzotint.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    return made(Path(os.environ.get("MEZZOTINT_CACHE") or Path.home() / ".cache" / "mezzotint"))
+
+
 @contextmanager
 def whole_file(path: Path) -> Generator[Path]:
     """Give a name to write to, whose file becomes ``path`` when the block ends without an error.

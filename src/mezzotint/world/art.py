@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import shutil
 import subprocess
 import tarfile
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mezzotint.errors import InputError
-from mezzotint.files import made, write_whole
+from mezzotint.files import cache_folder, write_whole
 from mezzotint.world.things import KINDS
 
 PACKAGE, VERSION = "fluentui-emoji", "1.3.0"
@@ -26,11 +25,6 @@ LOOKS = ("modern", "flat")
 CELL = 192  # pixels: the largest object of a 256-pixel picture is drawn without enlarging
 PATIENCE = 600  # seconds for npm
 LARGEST_ICON = 1 << 20  # bytes; the icons are a few kilobytes
-
-
-def cache_folder() -> Path:
-    """The folder for downloaded art: ``$MEZZOTINT_CACHE``, or ``~/.cache/mezzotint``."""
-    return made(Path(os.environ.get("MEZZOTINT_CACHE") or Path.home() / ".cache" / "mezzotint"))
 
 
 def fetch() -> bytes:
