@@ -55,6 +55,19 @@ def named(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def shares_of(text: str) -> tuple[float, float]:
+    """Read START:END, two shares of the steps.
+
+    Raises:
+        InputError: it is something else.
+    """
+    try:
+        start, end = map(float, text.split(":"))
+    except ValueError as error:
+        raise InputError(f"--cfg-interval {text!r}: write START:END, such as 0.1:0.8") from error
+    return start, end
+
+
 def lora_named(text: str) -> "LoRAFile":
     """The LoRA of NAME or NAME:SCALE.
 

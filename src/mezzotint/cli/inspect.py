@@ -61,6 +61,7 @@ def command(recipe: "Recipe", out: Path) -> str:
         "--model": recipe.model,
         "--steps": str(recipe.steps),
         "--cfg": str(recipe.cfg),
+        "--cfg-interval": ":".join(map(str, recipe.cfg_interval or ())),
         "--guidance": "" if recipe.guidance is None else str(recipe.guidance),
         "--clip-skip": "" if recipe.clip_skip is None else str(recipe.clip_skip),
         "--seed": str(recipe.seed),

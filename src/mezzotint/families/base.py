@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.diffusion import Prediction, Process
 from mezzotint.engines.base import Engine, eager
+from mezzotint.engines.remembered import remembered
 from mezzotint.families.text import Encoded, Reads, TextEncoder
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.tiny_autoencoder import TinyAutoencoder
@@ -209,6 +210,8 @@ class Model:
     ) -> Callable[[Tensor, Tensor], Tensor]:
         """The network as a function of (x, native time) alone, under this conditioning.
 
+        From call to call it remembers what the network reads in the prompts, while that holds.
+
         Args:
             conditioning: as many prompts as x has rows.
             guidance: what a network with ``Family.guidance`` is told instead of that.
@@ -218,13 +221,15 @@ class Model:
         context = conditioning.context.to(self.dtype)
         vector = None if conditioning.vector is None else conditioning.vector.to(self.dtype)
         beside = () if conditioning.beside is None else (conditioning.beside,)
+        recall = remembered(self.engine, self.network, context)
 
         def network(x: Tensor, t: Tensor) -> Tensor:
             rows = x.shape[0]
             steps = (t.float().to(x.device) * family.time_scale).expand(rows)
             scale = () if told is None else (torch.full((rows,), told, device=x.device),)
             joined = torch.cat([x, *beside], dim=1).to(self.dtype)
-            return self.engine(self.network, joined, steps, context, vector, *scale).to(x)
+            inputs = joined, steps, context, vector, *scale
+            return self.engine(self.network, *inputs, **recall()).to(x)
 
         return network
 

@@ -134,9 +134,7 @@ class Block(nn.Module):
         zeroed(self.attend_cross.out)  # it has no gate
         self.feed = SwiGLU(p.width, p.hidden)
 
-    def forward(
-        self, x: Tensor, shared: Tensor, turn: Rotation, memory: KeysValues
-    ) -> Tensor:
+    def forward(self, x: Tensor, shared: Tensor, turn: Rotation, memory: KeysValues) -> Tensor:
         """x (b, m, width) after the block.
 
         Args:
@@ -176,9 +174,7 @@ class NormedAttention(nn.Module):
         value = self._split(self.value(context)).transpose(1, 2)
         return key if turn is None else turned(key, turn), value
 
-    def forward(
-        self, x: Tensor, keys_values: KeysValues, turn: Rotation | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, keys_values: KeysValues, turn: Rotation | None = None) -> Tensor:
         """Attend from x (b, m, width), turned by its places if given; (b, m, width)."""
         query = self.norm_query(self._split(self.query(x))).transpose(1, 2)
         query = query if turn is None else turned(query, turn)

@@ -154,7 +154,9 @@ class UNet(nn.Module):
 
         Given to ``forward``, it spares reading them again, and no bit of the prediction changes.
         """
-        blocks = (each for each in self.modules() if isinstance(each, TransformerBlock | CrossBlock))
+        blocks = (
+            each for each in self.modules() if isinstance(each, TransformerBlock | CrossBlock)
+        )
         return flat(block.attend_cross.keys_values(context) for block in blocks)
 
     def enter(self, x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 
@@ -56,18 +57,16 @@ def tell(
     """
     names = [text_name(k) for k in range(len(model.encoders))]
 
-    def wordings(held: Held) -> list[Sequence[Chunk]]:
+    @cache
+    def encoded(*wordings: tuple[Chunk, ...]) -> Conditioning:
+        return encode(model, wordings, dialect, canvas)
+
+    def told(held: Held) -> Conditioning:
         own = {name: other.parts[0].at(held.until) for name, other in (others or {}).items()}
-        return [own.get(name, held.chunks) for name in names]
+        return encoded(*(tuple(own.get(name, held.chunks)) for name in names))
 
     return [
-        Told(
-            part.weight,
-            tuple(
-                (held.until, encode(model, wordings(held), dialect, canvas))
-                for held in part.schedule
-            ),
-        )
+        Told(part.weight, tuple((held.until, told(held)) for held in part.schedule))
         for part in prompt.parts
     ]
 

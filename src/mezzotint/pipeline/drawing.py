@@ -213,7 +213,16 @@ def _asked(model: Model, plan: Plan, subject: Subject) -> Asked:
     told, away = tell(model, plan.positive, dialect, canvas, plan.others), None
     if guides or [part.weight for part in told] != [1.0]:
         away = tell(model, plan.negative, dialect, replace(canvas, negative=True))[0]
-    return Asked(told, away, request.cfg, request.guidance, None, subject.image_cfg, subject.guide)
+    return Asked(
+        positive=told,
+        negative=away,
+        scale=request.cfg,
+        guidance=request.guidance,
+        beside=None,
+        image_cfg=subject.image_cfg,
+        guide=subject.guide,
+        interval=request.cfg_interval,
+    )
 
 
 def _skipped(model: Model, request: Request, grid: Tensor, strength: float) -> int:

@@ -198,6 +198,7 @@ class Pipeline:
             sampler=request.sampler,
             spacing=request.spacing,
             cfg=request.cfg,
+            cfg_interval=request.cfg_interval,
             seed=seed,
             width=size[0],
             height=size[1],

@@ -28,6 +28,8 @@ class Options(TypedDict, total=False):
         negative: what the picture should not show.
         steps: denoising steps, 1 to 1000.
         cfg: guidance scale, 0 to 100; 1 is no guidance.
+        cfg_interval: the shares of the sampling, from 0 to 1, between which there is guidance; the
+            steps before and after it take half as long. None is throughout.
         seed: 0 to 2⁶⁴ − 1; image k of a batch has seed + k. None and −1 are random.
         width, height: pixels.
         batch: how many pictures.
@@ -45,6 +47,7 @@ class Options(TypedDict, total=False):
     negative: str
     steps: int | None
     cfg: float | None
+    cfg_interval: tuple[float, float] | None
     seed: int | None
     width: int | None
     height: int | None
@@ -97,6 +100,7 @@ class Request:
     negative: str
     steps: int
     cfg: float
+    cfg_interval: tuple[float, float] | None
     seed: int
     width: int
     height: int
@@ -117,6 +121,7 @@ def complete(
     negative: str = "",
     steps: int | None = None,
     cfg: float | None = None,
+    cfg_interval: tuple[float, float] | None = None,
     seed: int | None = None,
     width: int | None = None,
     height: int | None = None,
@@ -145,6 +150,7 @@ def complete(
         negative=_text("negative prompt", negative),
         steps=_whole("steps", family.steps if steps is None else steps, 1, MAX_STEPS),
         cfg=_scale("cfg", family.cfg if cfg is None else cfg),
+        cfg_interval=_interval(cfg_interval),
         seed=_seed(seed, batch),
         width=_side("width", family.size if width is None else width, family),
         height=_side("height", family.size if height is None else height, family),
@@ -169,6 +175,19 @@ def _scale(name: str, scale: float) -> float:
     if not 0 <= scale <= MAX_CFG:
         raise InputError(f"{name} {scale}: give a number from 0 to {MAX_CFG:g}, such as 5")
     return float(scale)
+
+
+def _interval(shares: tuple[float, float] | None) -> tuple[float, float] | None:
+    """None where it leaves no step out."""
+    if shares is None or tuple(shares) == (0, 1):
+        return None
+    start, end = shares
+    if not 0 <= start < end <= 1:
+        raise InputError(
+            f"cfg_interval {start:g}:{end:g}: give two shares of the sampling from 0 to 1, the "
+            "smaller one first, such as 0.1:0.8"
+        )
+    return float(start), float(end)
 
 
 def _prompt_of(name: str, text: str, family: Family) -> str:

@@ -57,6 +57,7 @@ recipes = st.builds(
     noise=st.sampled_from(["mezzotint", "a1111+31337", "comfyui"]),
     dialect=st.sampled_from(["mezzotint", "a1111"]),
     guidance=st.none() | st.floats(0, 100),
+    cfg_interval=st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
 of_a_batch = st.builds(
     lambda recipe, place, more: replace(recipe, place=place, batch=place + more),

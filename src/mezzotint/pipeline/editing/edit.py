@@ -118,6 +118,8 @@ def prepared(
     )
     if source is not None:
         options["sampler"] = reword.sampler(options.get("sampler"))
+        if options.get("cfg_interval") is not None:
+            raise InputError("cfg_interval: source is guided throughout, leave it out")
     picture = laid_on(read(image), "white")
     lay = _grown if expand is not None else _kept
     edit, request = lay(model, picture, prompt, change, options)

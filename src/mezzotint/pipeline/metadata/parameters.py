@@ -39,6 +39,7 @@ _READ = {  # fields that are understood, or change nothing
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Version", "RNG", "ENSD"),
     *("Model hash", "Model", "VAE hash", "VAE", "Lora hashes", "TI hashes", "Hashes"),
     *("Prompt", "Negative", "Batch size", "Batch pos", "Distilled CFG Scale", "User", "Clip skip"),
+    "CFG interval",
     STRENGTH,
 }
 _SECOND = re.compile(r"Hires |First pass size")

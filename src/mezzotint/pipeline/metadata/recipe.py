@@ -23,6 +23,7 @@ MASK, EXPAND, PASSES, SOURCE, KEEP = "Mask", "Expand", "Passes", "Source prompt"
 EDITED = (STRENGTH, IMAGE_CFG, MASK, EXPAND, PASSES, SOURCE, KEEP)
 _NEGATIVE = "Negative prompt:"
 _GUIDANCE = "Distilled CFG Scale"  # Forge's name
+_CFG_INTERVAL = "CFG interval"
 _CLIP_SKIP = "Clip skip"
 _FIELD = re.compile(r'(?:^|(?<=, ))([^,:"]{1,80}): ("(?:\\.|[^"\\])*"|[^,]*)(?:, |$)')
 
@@ -37,6 +38,7 @@ class Recipe:
         place, batch: which image of how many, where the noise is one batch's.
         dialect: whose prompt language it is, a name in `mezzotint.pipeline.prompts.DIALECTS`.
         guidance: what a network is told that guidance was distilled into; None for its family's.
+        cfg_interval: the shares of the sampling between which there is guidance; None throughout.
         clip_skip: which layer of CLIP is read, counted from the end; None for the family's.
         prompts: (text encoder, what it reads instead of the prompt).
     """
@@ -58,6 +60,7 @@ class Recipe:
     batch: int = 1
     dialect: str = "mezzotint"
     guidance: float | None = None
+    cfg_interval: tuple[float, float] | None = None
     clip_skip: int | None = None
     prompts: tuple[tuple[str, str], ...] = ()
 
@@ -96,6 +99,8 @@ def render(recipe: Recipe, also: Mapping[str, object] | None = None) -> str:
         written["Dialect"] = recipe.dialect
     if recipe.guidance is not None:
         written[_GUIDANCE] = recipe.guidance
+    if recipe.cfg_interval is not None:
+        written[_CFG_INTERVAL] = " to ".join(map(str, recipe.cfg_interval))
     if recipe.clip_skip is not None:
         written[_CLIP_SKIP] = recipe.clip_skip
     if recipe.prompts:
@@ -148,12 +153,18 @@ def recipe_of(written: Written) -> Recipe:
             batch=int(fields.get("Batch size", 1)),
             dialect=fields.get("Dialect", "mezzotint"),
             guidance=float(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
+            cfg_interval=_shares(fields[_CFG_INTERVAL]) if _CFG_INTERVAL in fields else None,
             prompts=_prompts(fields.get("Prompts", "{}")),
             clip_skip=int(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
         )
     except (KeyError, ValueError) as error:
         said = ", ".join(f"{name}: {value}" for name, value in fields.items())
         raise InputError(f"the recipe is not complete: {error} in {said[:80]!r}") from error
+
+
+def _shares(text: str) -> tuple[float, float]:
+    start, end = text.split(" to ")
+    return float(start), float(end)
 
 
 def _prompts(text: str) -> tuple[tuple[str, str], ...]:

@@ -68,6 +68,7 @@ def options(recipe: Recipe) -> Options:
         negative=recipe.negative,
         steps=recipe.steps,
         cfg=recipe.cfg,
+        cfg_interval=recipe.cfg_interval,
         seed=recipe.seed,
         width=recipe.width,
         height=recipe.height,
