@@ -75,11 +75,12 @@ class Autoencoder(nn.Module):
         Raises:
             InputError: H or W is no multiple of ``params.factor``.
         """
-        height, width = images.shape[-2:]
-        factor = self.params.factor
-        if height % factor or width % factor or not height or not width:
-            raise InputError(f"image size {width}x{height}: both must be multiples of {factor}")
-        mean, logvar = self.to_moments(self.encoder(images)).chunk(2, dim=1)
+        check_size(images, self.params.factor)
+        return self.gaussian(self.encoder(images))
+
+    def gaussian(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of what the encoder makes of images."""
+        mean, logvar = self.to_moments(features).chunk(2, dim=1)
         return mean, logvar.clamp(-30, 20)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -110,6 +111,10 @@ class Encoder(nn.Module):
         for depth, level in enumerate(self.levels):
             x = self.downs[depth - 1](x) if depth else x
             x = level(x)
+        return self.finish(x)
+
+    def finish(self, x: Tensor) -> Tensor:
+        """What follows the levels, at the coarsest resolution."""
         return self.conv_out(self.norm_out(self.mid(x)))
 
 
@@ -133,11 +138,15 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Go from the coarsest level to the finest."""
-        x = self.mid(self.conv_in(z))
+        x = self.begin(z)
         for depth, level in enumerate(self.levels):
             x = self.ups[depth - 1](x, (2 * x.shape[2], 2 * x.shape[3])) if depth else x
             x = level(x)
         return F.pixel_shuffle(self.conv_out(self.norm_out(x)), self.patch)
+
+    def begin(self, z: Tensor) -> Tensor:
+        """What comes before the levels, at the coarsest resolution."""
+        return self.mid(self.conv_in(z))
 
 
 class _Level(nn.Sequential):
@@ -162,6 +171,13 @@ class _Middle(nn.Module):
         x = self.first(x)
         x = x if self.attention is None else self.attention(x)
         return self.last(x)
+
+
+def check_size(images: Tensor, factor: int) -> None:
+    """Raise InputError where the sides of images (b, c, H, W) are no multiples of ``factor``."""
+    height, width = images.shape[-2:]
+    if height % factor or width % factor or not height or not width:
+        raise InputError(f"image size {width}x{height}: both must be multiples of {factor}")
 
 
 def sample_latents(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:

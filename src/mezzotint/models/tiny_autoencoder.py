@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mezzotint.errors import InputError
+from mezzotint.models.autoencoder import check_size
 
 LIMIT = 3.0  # latents are bent into (−3, 3) before they are decoded
 
@@ -51,10 +51,7 @@ class TinyAutoencoder(nn.Module):
         Raises:
             InputError: H or W is no multiple of ``params.factor``.
         """
-        height, width = images.shape[-2:]
-        factor = self.params.factor
-        if height % factor or width % factor or not height or not width:
-            raise InputError(f"image size {width}x{height}: both must be multiples of {factor}")
+        check_size(images, self.params.factor)
         return self.encoder((images + 1) / 2)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -62,7 +59,7 @@ class TinyAutoencoder(nn.Module):
         return 2 * self.decoder((z / LIMIT).tanh() * LIMIT) - 1
 
 
-class _Block(nn.Module):
+class TinyBlock(nn.Module):
     """Three 3×3 convolutions and a skip, with ReLU after each sum: (b, c, h, w) → (b, c, h, w)."""
 
     def __init__(self, width: int) -> None:
@@ -94,7 +91,7 @@ def _decoder(p: TinyAutoencoderParams) -> nn.Sequential:
 
 
 def _blocks(width: int, number: int) -> list[nn.Module]:
-    return [_Block(width) for _ in range(number)]
+    return [TinyBlock(width) for _ in range(number)]
 
 
 def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
