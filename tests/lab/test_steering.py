@@ -21,8 +21,9 @@ from mezzotint.adapters.controlnet import KINDS
 from mezzotint.adapters.ip_adapter import OWN
 from mezzotint.adapters.maps import canny
 from mezzotint.errors import InputError
+from mezzotint.lab import maps
 from mezzotint.lab.app import create
-from mezzotint.lab.lessons.steering import abilities, guides
+from mezzotint.lab.lessons.steering import abilities
 from mezzotint.lab.lessons.steering.changing import kept
 from mezzotint.pipeline.drawing import planned
 from mezzotint.pipeline.pipeline import Pipeline
@@ -165,7 +166,7 @@ def test_a_map_steers_as_the_pipeline_is_steered(client, pipe: Pipeline, folder:
     asked = {"kind": kind, "picture": brought(client, PICTURE), "boxes": BOXES}
     by = {"by": "control", "name": kind, "scale": 0.8, "end": 0.7}
     events = told(client, "draw", prompt=FOX, seed=3, steps=3, **by, **asked)
-    followed = guides.guide(kind, 32, PICTURE, boxes=BOXES)
+    followed = maps.map_of(kind, (32, 32), PICTURE, boxes=BOXES)
     with pipe.attached(mz.controlnet(f"{folder}#{kind}", followed, 0.8, end=0.7)):
         expected = pipe.generate(FOX, seed=3, steps=3).images[0]
     plain = pipe.generate(FOX, seed=3, steps=3).images[0]
@@ -244,7 +245,7 @@ def test_depth_is_that_of_the_foot(foot: int, wide: int, apart: int):
     painted = np.zeros((64, 32), np.bool_)
     painted[10 : foot + 1, 2 : 2 + wide] = True
     painted[5:30, 2 + wide + apart : 4 + wide + apart] = True
-    near, ground = guides.standing(painted), guides.standing(np.zeros((64, 32), np.bool_))
+    near, ground = maps.standing(painted), maps.standing(np.zeros((64, 32), np.bool_))
     assert (near[10 : foot + 1, 2 : 2 + wide] == ground[foot, 0]).all()
     assert (near[5:30, 2 + wide + apart : 4 + wide + apart] == ground[29, 0]).all()
     assert np.array_equal(near[~painted], ground[~painted])
@@ -256,8 +257,8 @@ def test_depth_is_that_of_the_foot(foot: int, wide: int, apart: int):
 
 def test_a_map_of_edges_is_taken_as_it_is():
     drawing = Image.fromarray(np.kron(np.eye(2, dtype=np.uint8) * 255, np.ones((16, 16), np.uint8)))
-    drawn = guides.guide("edges", 32, drawing)
+    drawn = maps.map_of("edges", (32, 32), drawing)
     assert np.array_equal(np.asarray(drawn.convert("L")), np.asarray(drawing))
-    found = guides.guide("edges", 32, PICTURE, low=50, high=900)
+    found = maps.map_of("edges", (32, 32), PICTURE, low=50, high=900)
     assert np.array_equal(np.asarray(found.convert("L")), canny(NUMBERS, 50, 900))
     assert not np.array_equal(canny(NUMBERS, 50, 900), canny(NUMBERS))

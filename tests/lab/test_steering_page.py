@@ -10,7 +10,8 @@ from PIL import Image
 from steered import seen, shown, steered
 
 import mezzotint as mz
-from mezzotint.lab.lessons.steering import abilities, guides
+from mezzotint.lab import maps
+from mezzotint.lab.lessons.steering import abilities
 from mezzotint.lab.lessons.steering.changing import edited
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import EditOptions
@@ -131,7 +132,7 @@ def test_adapters_are_drawn_without_and_with(steering, pipe, folder: Path):
     steering.fill("#control [name=boxes]", boxes)
     steering.locator("#control [name=boxes]").press("Tab")
     _, found = go(steering, "control")
-    followed = guides.guide("boxes", 32, boxes=boxes)
+    followed = maps.map_of("boxes", (32, 32), boxes=boxes)
     with pipe.attached(mz.controlnet(f"{folder}#boxes", followed)):
         prompt = steering.input_value("#control [name=prompt]")
         expected = pipe.generate(prompt, seed=7).images[0]

@@ -15,8 +15,9 @@ from mezzotint.errors import InputError
 from mezzotint.lab.app import create
 from mezzotint.lab.live import Lab
 from mezzotint.lab.studio import Gallery
-from mezzotint.lab.studio.asking import Studio, changes
+from mezzotint.lab.studio.asking import Studio
 from mezzotint.lab.studio.draw import Previews, drawing
+from mezzotint.pipeline.inversion import ROUNDS
 from mezzotint.pipeline.metadata import png
 from mezzotint.pipeline.pipeline import Pipeline
 
@@ -223,6 +224,9 @@ def test_a_turn_is_a_step_of_one_picture_and_the_first_asks_nothing(tiny, studio
     assert one[0] == many[0] == 0
     assert max(many) == max(one) > 0
     assert sum(many) == 3 * sum(one)
+    picture = studio.lab.uploads.keep(tiny.generate(**FOX).images[0])
+    reworded = calls_a_turn(tiny, studio, {**FOX, "picture": picture, "source": "a fox"})
+    assert max(reworded) == ROUNDS  # also on the way back to noise
     together = calls_a_turn(tiny, studio, {**FOX, "batch": 3, "noise": "diffusers"})
     assert max(together) == 3 * max(one)  # what is one noise is drawn at once
 
@@ -254,20 +258,6 @@ def test_what_a_person_should_know_is_told(client):
     told = events(client, **{**FOX, "prompt": "a fox " * 60})
     assert "too long" in told[-1][1]["notes"][0]
     assert events(client, **FOX)[-1][1]["notes"] == []
-
-
-@pytest.mark.parametrize(
-    ("asked", "alone"),
-    [
-        ({"prompt": "a fox"}, False),
-        ({"prompt": "a fox <lora:x:1>"}, True),
-        ({"prompt": "a fox", "negative": "<b>"}, True),
-        ({"prompt": "a fox", "text_2": "<lora:x:1>"}, True),
-        ({"prompt": "a fox", "source": "a cat"}, True),
-    ],
-)
-def test_what_changes_the_model_is_drawn_alone(asked, alone):
-    assert changes(asked) == alone
 
 
 def test_choices_are_those_of_the_model(client, tiny):

@@ -14,8 +14,6 @@ from starlette.testclient import TestClient
 
 from mezzotint.errors import InputError
 from mezzotint.lab.app import create
-from mezzotint.lab.studio.asking import changes
-from mezzotint.lab.studio.grid import axis, planned
 from mezzotint.lab.studio.settings import SETTINGS, understood
 from mezzotint.lab.studio.sheet import sheet
 from mezzotint.pipeline.metadata import png
@@ -305,13 +303,6 @@ def test_a_grid_that_cannot_be_is_refused_before_anything_is_drawn(client, asked
     assert said in told[-1][1]["why"]
     assert not any(name == "cell" for name, _ in told)
     assert listed(client) == []
-
-
-def test_a_grid_with_an_adapter_in_some_cell_is_drawn_alone():
-    words = axis("words", '["fox", "fox <lora:x:1>"]')
-    none = axis("", "")
-    assert changes(*planned({"prompt": "a fox"}, words, none).cells.values())
-    assert not changes(*planned({"prompt": "a fox"}, axis("cfg", "[1]"), none).cells.values())
 
 
 def test_a_sheet_holds_pictures_of_all_sizes_and_any_words(monkeypatch):

@@ -40,13 +40,13 @@ async def taken(job) -> list[int]:
     return [step async for step in job]
 
 
-def together(turns: Turns, log: list[str], alone: bool) -> list[list[int]]:
+def together(turns: Turns, log: list[str]) -> list[list[int]]:
     async def both():
         def slow() -> Iterator[int]:
             time.sleep(0.05)  # until the other is queued
             yield from counting("a", 4, log)
 
-        jobs = [turns.run(slow, alone=alone), turns.run(lambda: counting("b", 4, log))]
+        jobs = [turns.run(slow), turns.run(lambda: counting("b", 4, log))]
         return await asyncio.gather(*map(taken, jobs))
 
     return to_its_end(both())
@@ -54,15 +54,9 @@ def together(turns: Turns, log: list[str], alone: bool) -> list[list[int]]:
 
 def test_two_jobs_take_turns(turns):
     log: list[str] = []
-    assert together(turns, log, alone=False) == [[0, 1, 2, 3]] * 2
+    assert together(turns, log) == [[0, 1, 2, 3]] * 2
     steps = [each for each in log if "closed" not in each]
     assert steps == ["a0", "b0", "a1", "b1", "a2", "b2", "a3", "b3"]
-
-
-def test_one_that_must_be_alone_is(turns):
-    log: list[str] = []
-    assert together(turns, log, alone=True) == [[0, 1, 2, 3]] * 2
-    assert [each for each in log if "closed" not in each][:4] == ["a0", "a1", "a2", "a3"]
 
 
 def test_a_visitor_who_leaves_costs_no_further_step(turns):

@@ -11,7 +11,6 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from PIL import Image
 
-from mezzotint.checkpoints.find import offered
 from mezzotint.errors import InputError
 from mezzotint.lab.turns import Job, Turns
 from mezzotint.lab.uploads import Uploads
@@ -42,14 +41,12 @@ class Lab:
     turns: Turns = field(default_factory=Turns)
     uploads: Uploads = field(default_factory=Uploads)
 
-    def events(
-        self, begin: Callable[[Pipeline], Iterator[Event]], *, alone: bool = False
-    ) -> StreamingResponse:
+    def events(self, begin: Callable[[Pipeline], Iterator[Event]]) -> StreamingResponse:
         """Server-sent events, one a turn; an InputError becomes the event "refused".
 
         Args:
-            begin: given the model, makes the events.
-            alone: as ``turns.Job`` has it.
+            begin: given the model, makes the events. Others take turns between them, so what stays
+                attached from one to the next is attached to ``own.own`` of the model.
         """
 
         def told() -> Iterator[Event]:
@@ -58,17 +55,11 @@ class Lab:
             except InputError as error:
                 yield Event("refused", {"why": str(error)})
 
-        job = self.turns.run(told, alone=alone)
-        return StreamingResponse(_as_text(job), media_type="text/event-stream")
+        return StreamingResponse(_as_text(self.turns.run(told)), media_type="text/event-stream")
 
 
 Routes = Callable[[Lab], APIRouter]
 """What a page asks of the server, as a function of what it has at hand."""
-
-
-def changes_model(prompt: str) -> bool:
-    """Whether drawing a prompt attaches something to the model for as long as it takes."""
-    return "<" in prompt or any(word in prompt for word in offered("embedding"))
 
 
 def as_url(picture: Image.Image) -> str:

@@ -36,6 +36,7 @@ def serve(model: str | None, port: int, *, opens: bool, gallery: Path | None = N
         pipe = load(model)
         app = create(lambda: pipe, gallery or default())
         address = f"http://{HOST}:{port}/"
+        taken.listen()  # so that whoever reads the address is waited for, however soon they come
         print(f"The lab is at {address} until you press Ctrl-C.", flush=True)
         if opens:
             Timer(0.5, webbrowser.open, [address]).start()

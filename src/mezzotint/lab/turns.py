@@ -1,7 +1,8 @@
 """Several visitors on one machine: their drawings take turns, a step at a time.
 
 A network uses every core there is, so two drawings at once would be no sooner done than one after
-the other. In turns, both are live: nobody waits longer than the others' next steps take.
+the other. In turns, both are live: nobody waits longer than the others' next steps take. What a
+drawing attaches to the model stays with it between its turns, so it draws with ``own.own`` of that.
 """
 
 import asyncio
@@ -20,12 +21,9 @@ class Job(Generic[T]):
 
     Attributes:
         begin: makes the iterator of its steps; called when its first turn comes.
-        alone: whether no other job may take a turn between its first step and its last, because it
-            changes the model while it runs.
     """
 
     begin: Callable[[], Iterator[T]]
-    alone: bool
     loop: asyncio.AbstractEventLoop
     cancelled: bool = False
     _steps: Iterator[T] | None = None
@@ -79,9 +77,9 @@ class Turns:
         self._worker = Thread(target=self._work, name="turns", daemon=True)
         self._worker.start()
 
-    def run(self, begin: Callable[[], Iterator[T]], *, alone: bool = False) -> Job[T]:
+    def run(self, begin: Callable[[], Iterator[T]]) -> Job[T]:
         """Queue a job; called from a coroutine."""
-        job = Job(begin, alone, asyncio.get_running_loop())
+        job = Job(begin, asyncio.get_running_loop())
         with self._changed:
             self._jobs.append(job)  # pyright: ignore[reportArgumentType]
             self._changed.notify()
@@ -103,10 +101,7 @@ class Turns:
                 if not self._jobs:
                     return
                 job = self._jobs.popleft()
-            goes_on = job.turn()
-            while goes_on and job.alone:
-                goes_on = job.turn()
-            if goes_on:
+            if job.turn():
                 with self._changed:
                     self._jobs.append(job)
                     if not self._open:

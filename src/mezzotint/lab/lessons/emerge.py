@@ -17,7 +17,8 @@ from mezzotint.diffusion.samplers import SAMPLERS, Sampler
 from mezzotint.diffusion.spent import Spent, calls, metered, resumed, steps_within
 from mezzotint.errors import InputError, choose
 from mezzotint.lab.lessons.lesson import Lesson
-from mezzotint.lab.live import Event, Lab, as_url, changes_model
+from mezzotint.lab.live import Event, Lab, as_url
+from mezzotint.lab.own import own_for
 from mezzotint.pipeline.metadata import render
 from mezzotint.pipeline.pipeline import Pipeline, Step
 from mezzotint.pipeline.request import Options
@@ -201,17 +202,18 @@ def routes(lab: Lab) -> APIRouter:
         budget_of: str | None = None,
     ) -> StreamingResponse:
         options = Options(steps=steps, sampler=sampler, cfg=cfg, seed=seed, negative=negative)
-        return lab.events(
-            lambda pipe: drawing(pipe, prompt, options, _views(show), courses, budget_of),
-            alone=changes_model(prompt + negative),
-        )
+
+        def begin(pipe: Pipeline) -> Iterator[Event]:
+            pipe = own_for(pipe, prompt, negative)
+            yield from drawing(pipe, prompt, options, _views(show), courses, budget_of)
+
+        return lab.events(begin)
 
     @router.get("/api/draw/on")
     async def go_on(drawing: str, after: int, sampler: str, show: str = "x0") -> StreamingResponse:
         def begin(pipe: Pipeline) -> Iterator[Event]:
             begun = courses.find(drawing)
-            if changes_model(begun.prompt + begun.options.get("negative", "")):
-                raise InputError(f"{begun.prompt!r} attaches something: draw it from its beginning")
+            pipe = own_for(pipe, begun.prompt, begun.options.get("negative", ""))
             yield from going_on(pipe, begun, after, sampler, _views(show), courses)
 
         return lab.events(begin)

@@ -21,7 +21,8 @@ from mezzotint.diffusion.guidance import Pair, apg, cfg, interval, rescaled_cfg
 from mezzotint.errors import choose
 from mezzotint.families.base import Family
 from mezzotint.lab.lessons.lesson import Lesson
-from mezzotint.lab.live import Event, Lab, as_url, changes_model
+from mezzotint.lab.live import Event, Lab, as_url
+from mezzotint.lab.own import own_for
 from mezzotint.pipeline.guided import Guide
 from mezzotint.pipeline.pipeline import Pipeline, Step
 from mezzotint.pipeline.request import Options
@@ -239,8 +240,7 @@ def routes(lab: Lab) -> APIRouter:
     ) -> StreamingResponse:
         options = Options(negative=negative, steps=steps, cfg=cfg, seed=seed)
         return lab.events(
-            lambda pipe: drawing(pipe, prompt, options, rule),
-            alone=changes_model(prompt + negative),
+            lambda pipe: drawing(own_for(pipe, prompt, negative), prompt, options, rule)
         )
 
     @router.get("/api/guidance/strip")
@@ -255,9 +255,9 @@ def routes(lab: Lab) -> APIRouter:
 
         def begin(pipe: Pipeline) -> Iterator[Event]:
             scales = sorted({*SHOWN, min(pipe.model.family.cfg, MOST_SCALE)})
-            yield from strip(pipe, prompt, options, rule, scales)
+            yield from strip(own_for(pipe, prompt, negative), prompt, options, rule, scales)
 
-        return lab.events(begin, alone=changes_model(prompt + negative))
+        return lab.events(begin)
 
     @router.get("/api/guidance/about")
     async def known() -> StreamingResponse:

@@ -22,7 +22,8 @@ from mezzotint.adapters.pictures import resized
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.lab.lessons.lesson import Lesson
-from mezzotint.lab.live import Event, Lab, as_url, changes_model
+from mezzotint.lab.live import Event, Lab, as_url
+from mezzotint.lab.own import own_for
 from mezzotint.pipeline.editing.pictures import laid_on
 from mezzotint.pipeline.pipeline import Pipeline, to_picture
 
@@ -252,8 +253,7 @@ def routes(lab: Lab) -> APIRouter:
         prompt: Annotated[str, Query(max_length=LONGEST)], seed: int | None = None
     ) -> StreamingResponse:
         return lab.events(
-            lambda pipe: drawing(pipe, prompt, seed, lab.uploads.keep),
-            alone=changes_model(prompt),
+            lambda pipe: drawing(own_for(pipe, prompt), prompt, seed, lab.uploads.keep)
         )
 
     return router

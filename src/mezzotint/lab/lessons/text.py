@@ -23,7 +23,8 @@ from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model, text_name
 from mezzotint.families.text import TextEncoder
 from mezzotint.lab.lessons.lesson import Lesson
-from mezzotint.lab.live import Event, Lab, as_url, changes_model
+from mezzotint.lab.live import Event, Lab, as_url
+from mezzotint.lab.own import own_for
 from mezzotint.models.clip import CLIPText
 from mezzotint.pipeline.attaching import known_words
 from mezzotint.pipeline.chunking import Segment, Window
@@ -297,8 +298,7 @@ def routes(lab: Lab) -> APIRouter:
     ) -> StreamingResponse:
         options = Options(steps=steps, cfg=cfg, seed=seed)
         return lab.events(
-            lambda pipe: attending(pipe, prompt, options, lab.uploads.keep),
-            alone=changes_model(prompt),
+            lambda pipe: attending(own_for(pipe, prompt), prompt, options, lab.uploads.keep)
         )
 
     return router

@@ -1,23 +1,24 @@
 """From what is asked of the studio to a pipeline's steps."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 from PIL import Image
 
+from mezzotint.adapters.base import Adapter
 from mezzotint.errors import InputError
-from mezzotint.lab.live import Lab, changes_model
+from mezzotint.lab.live import Lab
+from mezzotint.lab.own import own, own_for
+from mezzotint.lab.studio import guides
+from mezzotint.lab.studio.brought import WORD, Brought, pictures
 from mezzotint.lab.studio.gallery import Gallery
 from mezzotint.lab.studio.settings import OF_EDITS, OF_ENCODERS
 from mezzotint.pipeline.editing.masks import word
 from mezzotint.pipeline.pipeline import Pipeline, Step
 from mezzotint.pipeline.request import EditOptions, Options, Request, complete
-
-WORD = "word:"  # begins a mask that is no picture, but where one shows a word
-BROUGHT = ("picture", "mask")
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,14 @@ class Studio:
     lab: Lab
     gallery: Gallery
 
-    def brought(self, settings: Mapping[str, Any]) -> dict[str, tuple[str, Image.Image]]:
-        """The pictures among ``settings``, and the names that their pixels have.
+    def brought(self, settings: Mapping[str, Any]) -> Brought:
+        """The pictures that ``settings`` name.
 
         Raises:
             InputError: one is no longer there.
         """
-        names = BROUGHT if "picture" in settings else ()
-        given = {each: str(settings[each]) for each in names if each in settings}
-        found: dict[str, tuple[str, Image.Image]] = {}
-        for each, name in given.items():
-            if not name.startswith(WORD):
-                picture = self._picture(name)
-                found[each] = self.lab.uploads.keep(picture), picture
-        return found
+        found = {name: self._picture(name) for name in pictures(settings)}
+        return {name: (self.lab.uploads.keep(each), each) for name, each in found.items()}
 
     def _picture(self, name: str) -> Image.Image:
         """A picture of the gallery, or that some of it was made of, or that was brought."""
@@ -58,47 +53,66 @@ def requested(pipe: Pipeline, settings: Mapping[str, Any]) -> Request:
     return complete(pipe.model.family, str(settings.get("prompt", "")), **_options(settings))
 
 
-def changes(*drawn: Mapping[str, Any]) -> bool:
-    """Whether drawing any of these changes the model as long as it takes."""
-    names = ("prompt", "negative", *OF_ENCODERS)
-    texts = {str(each.get(name, "")) for each in drawn for name in names}
-    return changes_model("\n".join(texts)) or any("source" in each for each in drawn)
+def steered(pipe: Pipeline, settings: Mapping[str, Any], brought: Brought) -> list[Adapter]:
+    """What the guides among ``settings`` attach to the model.
+
+    Raises:
+        InputError: the model has no such ControlNet or IP-Adapter, or it cannot be read.
+    """
+    request, shown = requested(pipe, settings), {name: each for name, (_, each) in brought.items()}
+    size = request.width, request.height
+    if "picture" in settings and not {"width", "height"} & settings.keys():
+        size = shown[str(settings["picture"])].size
+    return guides.adapters(pipe, settings, shown, size)
 
 
 def stream(
     pipe: Pipeline,
     settings: Mapping[str, Any],
-    brought: Mapping[str, tuple[str, Image.Image]],
+    brought: Brought,
+    adapters: Sequence[Adapter],
     notes: list[str],
 ) -> Iterator[Step]:
     """The steps of a drawing, or of an edit where a picture was brought.
 
+    Others may draw between them: a model of its own draws what attaches something to it.
+
     Args:
-        pipe: what draws.
+        pipe: the model at hand.
         settings: what is asked.
         brought: as ``Studio.brought`` finds it.
+        adapters: as ``steered`` finds them.
         notes: what a person is warned of is added here.
 
     Raises:
         InputError: it cannot be drawn; at the call, or at the first step.
     """
     prompt, options = str(settings.get("prompt", "")), _options(settings)
+    texts = [str(settings.get(name, "")) for name in ("prompt", "negative", *OF_ENCODERS)]
+    pipe = own(pipe) if adapters or "source" in settings else own_for(pipe, *texts)
     extra = {name: settings[name] for name in OF_EDITS if name in settings}
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
-        if "picture" in brought:
-            mask: Any = brought["mask"][1] if "mask" in brought else None
-            if str(settings.get("mask", "")).startswith(WORD):
-                mask = word(str(settings["mask"]).removeprefix(WORD))
+        if "picture" in settings:
+            _, picture = brought[str(settings["picture"])]
+            mask: Any = str(settings["mask"]) if "mask" in settings else None
+            if mask is not None:
+                worded = mask.startswith(WORD)
+                mask = word(mask.removeprefix(WORD)) if worded else brought[mask][1]
             also = cast("EditOptions", {**options, **extra, "mask": mask})
-            steps = pipe.stream_edit(brought["picture"][1], prompt, **also)
+            steps = pipe.stream_edit(picture, prompt, **also)
         elif extra or "mask" in settings:
             given = next(iter([*extra, "mask"]))
             raise InputError(f"{given} is of an edit: give a picture to begin with, too")
         else:
             steps = pipe.stream(prompt, **options)
     notes += [str(each.message) for each in told if str(each.message) not in notes]
-    return steps
+    return _with(pipe, adapters, steps) if adapters else steps
+
+
+def _with(pipe: Pipeline, adapters: Sequence[Adapter], steps: Iterator[Step]) -> Iterator[Step]:
+    with pipe.attached(*adapters):
+        yield from steps
 
 
 def _options(settings: Mapping[str, Any]) -> Options:

@@ -10,6 +10,7 @@ from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError
 from mezzotint.families.base import Family, text_name
 from mezzotint.families.editing import instructs
+from mezzotint.lab.adapters import controls, lacking, sights
 from mezzotint.lab.studio.models import variants
 from mezzotint.lab.studio.settings import OF_ENCODERS, SETTINGS
 from mezzotint.pipeline.editing.change import STRENGTH
@@ -52,6 +53,11 @@ def choices(pipe: Pipeline) -> dict[str, Any]:
         "spacings": _spacings(family),
         "dialects": list(DIALECTS),
         "variants": list(variants(pipe.source)),
+        "guides": {
+            "controls": sorted(controls(pipe)),
+            "sights": sorted(sights(pipe)),
+            "why": lacking(pipe),
+        },
         "adapters": {kind: sorted(offered(kind)) for kind in ADAPTERS},
     }
 

@@ -14,7 +14,8 @@ from PIL import Image
 from mezzotint.diffusion.noise import alone
 from mezzotint.lab.live import Event, as_url
 from mezzotint.lab.studio.again import EXACT, settings_of
-from mezzotint.lab.studio.asking import WORD, Studio, requested, stream
+from mezzotint.lab.studio.asking import Studio, requested, steered, stream
+from mezzotint.lab.studio.brought import Brought, renamed
 from mezzotint.lab.studio.models import chosen
 from mezzotint.lab.studio.settings import OF_EDITS
 from mezzotint.lab.studio.tables import Entry
@@ -66,13 +67,14 @@ def drawing(pipe: Pipeline, studio: Studio, settings: Mapping[str, Any]) -> Iter
     request = requested(pipe, settings)
     yield Event("begun", {"seed": told_seed(request.seed), "batch": request.batch})
     brought = studio.brought(settings)
+    adapters = steered(pipe, settings, brought)
     notes: list[str] = []
     ids: list[str] = []
     for first, count in _runs(request.noise, request.seed, request.batch):
         asked = {**settings, "seed": first, "batch": count}
         previews, done = Previews(), len(ids)
         step, output = None, None
-        for step in stream(pipe, asked, brought, notes):
+        for step in stream(pipe, asked, brought, adapters, notes):
             if step.index < step.total - 1:
                 previews.renewed(step)
             else:
@@ -88,7 +90,7 @@ def drawing(pipe: Pipeline, studio: Studio, settings: Mapping[str, Any]) -> Iter
 def kept(
     studio: Studio,
     settings: Mapping[str, Any],
-    brought: Mapping[str, tuple[str, Image.Image]],
+    brought: Brought,
     output: Output | None,
     kind: str,
 ) -> list[Entry]:
@@ -96,7 +98,7 @@ def kept(
     if output is None:
         return []
     found = [again(settings, brought, str(image.info["parameters"])) for image in output.images]
-    own = "edit" if kind == "picture" and "picture" in brought else kind
+    own = "edit" if kind == "picture" and "picture" in settings else kind
     inputs = dict(brought.values())
     return [
         studio.gallery.keep(image, own, each, inputs)
@@ -104,22 +106,17 @@ def kept(
     ]
 
 
-def again(
-    settings: Mapping[str, Any], brought: Mapping[str, tuple[str, Image.Image]], recipe: str
-) -> dict[str, Any]:
+def again(settings: Mapping[str, Any], brought: Brought, recipe: str) -> dict[str, Any]:
     """What is asked to make a picture of this recipe again, exactly."""
     found = settings_of(parse(recipe))
-    if "picture" in brought:  # its size is the picture's, unless another was asked for
+    if "picture" in settings:  # its size is the picture's, unless another was asked for
         found = {n: v for n, v in found.items() if n not in ("width", "height") or n in settings}
         found |= {name: settings[name] for name in OF_EDITS if name in settings}
         if isinstance(grown := found.get("expand"), list):
             found["expand"] = ",".join(f"{each:g}" for each in cast("list[float]", grown))
-        found |= {name: own for name, (own, _) in brought.items()}
-        if str(settings.get("mask", "")).startswith(WORD):
-            found["mask"] = settings["mask"]
     if "variant" in settings:
         found["variant"] = settings["variant"]
-    return found
+    return found | renamed(settings, brought)
 
 
 def told(entry: Entry) -> dict[str, Any]:

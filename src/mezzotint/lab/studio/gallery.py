@@ -21,6 +21,7 @@ from PIL import Image
 
 from mezzotint.errors import InputError
 from mezzotint.files import made, write_whole
+from mezzotint.lab.studio.brought import pictures
 from mezzotint.lab.studio.stored import carried, file_of
 from mezzotint.lab.studio.tables import COLUMNS, Entry, entry, opened
 
@@ -270,9 +271,10 @@ class Gallery:
 
     def _found_again(self, database: sqlite3.Connection, new: Entry) -> None:
         """See that what a picture was made of is kept with it."""
-        for name in {str(new.settings.get(each, "")) for each in ("picture", "mask")}:
-            if _INPUT.fullmatch(name) and (self._inputs / f"{name}.png").is_file():
-                database.execute("INSERT INTO inputs VALUES (?, ?)", (new.id, name))
+        with suppress(InputError):  # whatever somebody wrote there
+            for name in pictures(new.settings):
+                if _INPUT.fullmatch(name) and (self._inputs / f"{name}.png").is_file():
+                    database.execute("INSERT INTO inputs VALUES (?, ?)", (new.id, name))
 
 
 def _insert(database: sqlite3.Connection, new: Entry) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mezzotint.errors import InputError, unknown
 from mezzotint.lab.live import Event
-from mezzotint.lab.studio.asking import Studio, requested, stream
+from mezzotint.lab.studio.asking import Studio, requested, steered, stream
 from mezzotint.lab.studio.draw import Previews, again, kept, told, told_seed
 from mezzotint.lab.studio.models import chosen
 from mezzotint.lab.studio.settings import BY_NAME, LONGEST, SETTINGS, read
@@ -140,10 +140,11 @@ def drawing(pipe: Pipeline, studio: Studio, plan: Plan) -> Iterator[Event]:
     columns, rows = plan.across.labels, plan.down.labels
     yield Event("begun", {"seed": told_seed(seed), "columns": columns, "rows": rows})
     brought, notes = studio.brought(plan.settings), list[str]()
+    adapters = steered(pipe, plan.settings, brought)
     images: dict[tuple[int, int], Image.Image] = {}
     for number, ((x, y), settings) in enumerate(asked.items()):
         previews, output = Previews(), None
-        for step in stream(models[x, y], settings, brought, notes):
+        for step in stream(models[x, y], settings, brought, adapters, notes):
             last = step.index == step.total - 1
             output = step.output() if last else None
             if not last and previews.renewed(step):

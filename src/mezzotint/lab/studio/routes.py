@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from mezzotint.errors import InputError
 from mezzotint.lab.live import Lab
 from mezzotint.lab.studio import draw, grid, preferences, reading
-from mezzotint.lab.studio.asking import Studio, changes
+from mezzotint.lab.studio.asking import Studio
 from mezzotint.lab.studio.choices import choices
 from mezzotint.lab.studio.gallery import Gallery, PictureGoneError
 from mezzotint.lab.studio.models import chosen
@@ -55,10 +55,7 @@ def _drawings(router: APIRouter, studio: Studio) -> None:
     @router.get("/draw")
     async def drawing(request: Request) -> StreamingResponse:
         settings, why = _understood(request)
-        return lab.events(
-            lambda pipe: draw.drawing(pipe, studio, _given(settings, why)),
-            alone=await run_in_threadpool(changes, settings or {}),
-        )
+        return lab.events(lambda pipe: draw.drawing(pipe, studio, _given(settings, why)))
 
     @router.get("/grid")
     async def drawing_of_many(request: Request) -> StreamingResponse:
@@ -70,11 +67,7 @@ def _drawings(router: APIRouter, studio: Studio) -> None:
             plan = grid.planned(_given(settings, why), across, down)
         except InputError as error:
             why = error
-        cells = plan.cells.values() if plan else ()
-        return lab.events(
-            lambda pipe: grid.drawing(pipe, studio, _given(plan, why)),
-            alone=await run_in_threadpool(changes, *cells),
-        )
+        return lab.events(lambda pipe: grid.drawing(pipe, studio, _given(plan, why)))
 
     @router.post("/read")
     async def read(request: Request) -> JSONResponse:

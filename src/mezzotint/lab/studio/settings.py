@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mezzotint.errors import InputError, unknown
+from mezzotint.lab.studio import guides
 from mezzotint.pipeline.editing.change import MAX_PASSES
 from mezzotint.pipeline.request import MAX_CFG, MAX_CLIP_SKIP, MAX_STEPS
 
@@ -175,7 +176,7 @@ SETTINGS: tuple[Setting, ...] = (
 BY_NAME: Mapping[str, Setting] = {each.name: each for each in SETTINGS}
 OF_EDITS = ("strength", "expand", "image_cfg", "passes", "source", "keep", "instruct")
 OF_ENCODERS = ("text", "text_2", "text_3")
-BESIDE = ("picture", "mask", "variant", "instruct")  # what is asked with them
+BESIDE = ("picture", "mask", "variant", "instruct", guides.NAME)  # what is asked with them
 
 
 def understood(told: Iterable[tuple[str, object]]) -> dict[str, Any]:
@@ -207,6 +208,8 @@ def read(name: str, text: str) -> Any:
         return text.lower() in YES
     if name == "expand":
         return _margins(text)
+    if name == guides.NAME:
+        return guides.written(guides.guides({name: text}))
     if setting is None or setting.kind != "number":
         if len(text) > LONGEST:
             raise InputError(f"{name} of {len(text):,} characters: give at most {LONGEST:,}")

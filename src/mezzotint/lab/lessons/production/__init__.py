@@ -8,7 +8,8 @@ from fastapi.responses import StreamingResponse
 from mezzotint.lab.lessons.lesson import Lesson
 from mezzotint.lab.lessons.production.measure import curve, measured
 from mezzotint.lab.lessons.production.provenance import told_and_again
-from mezzotint.lab.live import Lab, changes_model
+from mezzotint.lab.live import Lab
+from mezzotint.lab.own import own_for
 
 LONGEST = 1000
 
@@ -29,9 +30,7 @@ def routes(lab: Lab) -> APIRouter:
     async def provenance(
         prompt: Annotated[str, Query(max_length=LONGEST)], seed: int | None = None
     ) -> StreamingResponse:
-        return lab.events(
-            lambda pipe: told_and_again(pipe, prompt, seed), alone=changes_model(prompt)
-        )
+        return lab.events(lambda pipe: told_and_again(own_for(pipe, prompt), prompt, seed))
 
     return router
 

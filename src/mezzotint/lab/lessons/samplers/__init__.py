@@ -11,7 +11,8 @@ from mezzotint.lab.lessons.lesson import Lesson
 from mezzotint.lab.lessons.samplers.exact import curves
 from mezzotint.lab.lessons.samplers.live import Question, References, measuring
 from mezzotint.lab.lessons.samplers.measure import chosen
-from mezzotint.lab.live import Event, Lab, changes_model
+from mezzotint.lab.live import Event, Lab
+from mezzotint.lab.own import own_for
 from mezzotint.pipeline.pipeline import Pipeline
 
 MOST_CALLS, MOST_RUNS, LONGEST = 100, 8, 1000
@@ -60,9 +61,10 @@ def routes(lab: Lab) -> APIRouter:
     ) -> StreamingResponse:
         def begin(pipe: Pipeline) -> Iterator[Event]:
             question = Question(prompt, seed, cfg, fine)
+            pipe = own_for(pipe, prompt)
             yield from measuring(pipe, question, chosen(samplers), numbers(calls), references)
 
-        return lab.events(begin, alone=changes_model(prompt))
+        return lab.events(begin)
 
     return router
 

@@ -12,11 +12,13 @@ from mezzotint.adapters.base import Adapter
 from mezzotint.adapters.controlnet import controlnet
 from mezzotint.adapters.ip_adapter import ip_adapter
 from mezzotint.errors import InputError, choose
+from mezzotint.lab.adapters import controls, sights
 from mezzotint.lab.lessons.lesson import Lesson
-from mezzotint.lab.lessons.steering.abilities import controls, obeying, sights, told
+from mezzotint.lab.lessons.steering.abilities import obeying, told
 from mezzotint.lab.lessons.steering.changing import drawn, edited
-from mezzotint.lab.lessons.steering.guides import guide
-from mezzotint.lab.live import Event, Lab, as_url, changes_model
+from mezzotint.lab.live import Event, Lab, as_url
+from mezzotint.lab.maps import map_of
+from mezzotint.lab.own import own, own_for
 from mezzotint.pipeline.load import load
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import EditOptions, Options
@@ -51,7 +53,7 @@ class Edit(_Query):
 
 
 class Map(_Query):
-    """What ``guides.guide`` makes a map of; pictures by their names."""
+    """What ``maps.map_of`` makes a map of; pictures by their names."""
 
     kind: str = ""
     picture: str | None = None
@@ -87,11 +89,11 @@ def routes(lab: Lab) -> APIRouter:
         def begin(pipe: Pipeline) -> Iterator[Event]:
             name = obeying(pipe) if asked.instruct else None
             pipe = pipe if name in (None, pipe.source) else other(name)
+            # keeping the source's attention hooks the network from the first step to the last
+            pipe = own_for(pipe, asked.prompt) if asked.source is None else own(pipe)
             yield from edited(pipe, lab.uploads.find(asked.picture), asked.prompt, ways(asked))
 
-        # keeping the source's attention hooks the network from the first step to the last
-        alone = asked.source is not None or changes_model(asked.prompt)
-        return lab.events(begin, alone=alone)
+        return lab.events(begin)
 
     @router.get("/map")
     async def mapped(asked: Annotated[Map, Query()]) -> JSONResponse:
@@ -101,10 +103,13 @@ def routes(lab: Lab) -> APIRouter:
     @router.get("/draw")
     async def draw(asked: Annotated[Draw, Query()]) -> StreamingResponse:
         options = Options(steps=asked.steps, seed=asked.seed)
-        return lab.events(
-            lambda pipe: drawn(pipe, asked.prompt, _adapters(lab, pipe, asked), options),
-            alone=bool(asked.by) or changes_model(asked.prompt),
-        )
+
+        def begin(pipe: Pipeline) -> Iterator[Event]:
+            adapters = _adapters(lab, pipe, asked)
+            pipe = own(pipe) if adapters else own_for(pipe, asked.prompt)
+            yield from drawn(pipe, asked.prompt, adapters, options)
+
+        return lab.events(begin)
 
     def ways(asked: Edit) -> list[EditOptions]:
         apart = {"picture", "prompt", "strength", "mask"}
@@ -124,9 +129,10 @@ async def _once(lab: Lab, find: Callable[[Pipeline], T]) -> T:
 
 
 def _map(lab: Lab, pipe: Pipeline, asked: Map) -> Any:
-    return guide(
+    side = pipe.model.family.size
+    return map_of(
         asked.kind,
-        pipe.model.family.size,
+        (side, side),
         lab.uploads.find(asked.picture) if asked.picture else None,
         lab.uploads.find(asked.painted) if asked.painted else None,
         asked.boxes,

@@ -1,53 +1,21 @@
 """What the model at hand can be steered by: its own adapters, and those in the user's folders."""
 
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from mezzotint.adapters import controlnet, ip_adapter
 from mezzotint.checkpoints.find import offered
 from mezzotint.errors import InputError
 from mezzotint.families import storybook
 from mezzotint.families.editing import instructs
-from mezzotint.models.unet import UNet
+from mezzotint.lab.adapters import controls, home, sights
 from mezzotint.pipeline.drawing import planned
-from mezzotint.pipeline.load import EMBEDDED, named
+from mezzotint.pipeline.load import EMBEDDED
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import complete
 
 NOTCHES = 20  # of the slider of strengths
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128)
-
-
-def home(pipe: Pipeline) -> Path | None:
-    """The folder that a model of ours was loaded from, None for others."""
-    if not pipe.model.family.name.startswith(storybook.STORYBOOK.name):
-        return None
-    try:
-        path, _ = named(pipe.source)
-    except InputError:
-        return None
-    return path if path.is_dir() else None
-
-
-def controls(pipe: Pipeline) -> dict[str, str]:
-    """ControlNets by name, as ``mz.controlnet`` takes them; the model's own by what they read."""
-    if not isinstance(pipe.model.network, UNet):
-        return {}
-    found, folder = {name: str(path) for name, path in offered("controlnet").items()}, home(pipe)
-    if folder and (file := folder / controlnet.CONTROL).is_file():
-        found |= {kind: f"{folder}#{kind}" for kind in controlnet.read(file).params.kinds}
-    return found
-
-
-def sights(pipe: Pipeline) -> dict[str, Path]:
-    """IP-Adapters by name; the model's own by what of a picture they show."""
-    if not isinstance(pipe.model.network, UNet):
-        return {}
-    found, folder = offered("ip-adapter"), home(pipe)
-    own = {name: folder / file for name, file in ip_adapter.OWN.items()} if folder else {}
-    return found | {name: file for name, file in own.items() if file.is_file()}
 
 
 def obeying(pipe: Pipeline) -> str | None:

@@ -14,9 +14,9 @@ KINDS = ("edges", "depth", "boxes", "picture")
 HORIZON = 0.6  # of the height, from above: where the level ground begins
 
 
-def guide(
+def map_of(
     kind: str,
-    size: int,
+    size: tuple[int, int],
     picture: Image.Image | None = None,
     painted: Image.Image | None = None,
     boxes: str = "",
@@ -28,7 +28,7 @@ def guide(
     Args:
         kind: "edges" of the picture, or the picture itself if it is a map of them; "depth" of what
             is painted; "boxes"; or the "picture" as it is.
-        size: side of what is drawn, for boxes and where nothing is painted.
+        size: width and height of what is drawn, for boxes and where nothing is painted.
         picture: what was brought.
         painted: white where things stand, see ``standing``.
         boxes: left,top,right,bottom as shares of the sides, with + between several.
@@ -42,7 +42,7 @@ def guide(
             found = laid_on(_needed(picture), "white")
             return found if maps.is_edges(found) else maps.edges(found, low, high)
         case "depth":
-            painted = painted or Image.new("L", (size, size))
+            painted = painted or Image.new("L", size)
             return maps.depth_map(standing(np.asarray(painted.convert("L")) > 127))
         case "boxes":
             return maps.layout([_box(each) for each in boxes.split("+")], size)

@@ -1,0 +1,36 @@
+"""The pictures that a drawing is made of, by the names that its settings have for them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from mezzotint.lab.studio.guides import NAME, guides, written
+
+OF_EDITS = ("picture", "mask")
+WORD = "word:"  # begins a mask that is no picture, but where one shows a word
+
+Brought = Mapping[str, tuple[str, Image.Image]]
+"""By the names that were asked for: the names of their pixels, and the pictures."""
+
+
+def pictures(settings: Mapping[str, Any]) -> set[str]:
+    """The names of all of them.
+
+    Raises:
+        InputError: its guides are not to be read.
+    """
+    given = [settings.get(each) for each in OF_EDITS if "picture" in settings]
+    given += [guide.picture for guide in guides(settings)]
+    return {str(each) for each in given if each and not str(each).startswith(WORD)}
+
+
+def renamed(settings: Mapping[str, Any], brought: Brought) -> dict[str, Any]:
+    """The settings that name pictures, by the names that their pixels have."""
+
+    def own(name: str) -> str:
+        return brought[name][0] if name in brought else name
+
+    steering = [g.model_copy(update={"picture": own(g.picture)}) for g in guides(settings)]
+    found = {each: own(str(settings[each])) for each in OF_EDITS if each in settings}
+    return found | ({NAME: written(steering)} if steering else {})
