@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mezzotint.errors import InputError, choose, unknown
+from mezzotint.errors import InputError, choose, unknown, within_memory
 
 NAMES = {"euler": 1, "euler_ancestral": 2, "dpmpp_2m": 3, "heun": 4}
 
@@ -27,3 +27,26 @@ def test_a_name_like_no_other_lists_them_all():
     assert "unknown sampler 'xyzzy'" in message
     assert all(name in message for name in NAMES)
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to …"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\nOf it …"),
+    ],
+)
+def test_full_memory_is_one_line_that_says_what_to_do(error: Exception):
+    with (
+        pytest.raises(InputError, match=r"^not enough memory for drawing: ask for less$"),
+        within_memory("drawing", "ask for less"),
+    ):
+        raise error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), ValueError("out of memory")])
+def test_other_errors_are_not_taken_for_full_memory(error: Exception):
+    with pytest.raises(type(error), match=str(error)), within_memory("drawing", "ask for less"):
+        raise error

@@ -1,6 +1,8 @@
 """One clear line for bad input: what was given, and what would be right."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -28,3 +30,29 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> InputError:
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"
     return InputError(f"unknown {kind} {name!r}: {hint}")
+
+
+_NO_MEMORY = re.compile(r"out of memory|not enough memory|can(no|')t allocate memory", re.I)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python's or of torch's, on any device, says that memory is full."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error)))
+    )
+
+
+@contextmanager
+def within_memory(doing: str, advice: str) -> Generator[None]:
+    """Raise InputError where memory is full; what the kernel ends for its memory says nothing.
+
+    Args:
+        doing: what is done in here, such as "drawing 1024x1024".
+        advice: what would take less.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(f"not enough memory for {doing}: {advice}") from error
