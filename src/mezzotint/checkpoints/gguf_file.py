@@ -27,7 +27,8 @@ from mezzotint.checkpoints.claims import (
     text_of,
     why,
 )
-from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors, map_file, tensor_at
+from mezzotint.checkpoints.pages import map_file
+from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors, tensor_at
 from mezzotint.errors import InputError
 
 ORIGINAL_SHAPE = "comfy.gguf.orig_shape."

@@ -9,9 +9,10 @@ from mezzotint.checkpoints.claims import file_size
 from mezzotint.checkpoints.diffusers_folder import weights_file
 from mezzotint.checkpoints.header import MAX_HEADER, read_header
 from mezzotint.checkpoints.packed import unpacked
+from mezzotint.checkpoints.pages import map_file
 from mezzotint.checkpoints.pickled import PICKLE, ZIP, open_pickled
 from mezzotint.checkpoints.sharded import open_sharded
-from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors, map_file, tensor_at
+from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors, tensor_at
 from mezzotint.errors import InputError
 
 GGUF = b"GGUF"

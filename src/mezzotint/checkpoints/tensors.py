@@ -4,13 +4,9 @@ import math
 import mmap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
-
-from mezzotint.checkpoints.claims import file_size
-from mezzotint.errors import InputError
 
 # by the names that safetensors has for them
 DTYPES = {
@@ -96,21 +92,6 @@ def sizes(
     if isinstance(tensors, Tensors):
         return {n: (DTYPES.get(s.dtype, torch.float32), s.shape) for n, s in tensors.stored.items()}
     return {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
-
-
-def map_file(path: Path) -> mmap.mmap:
-    """The bytes of a file, in pages that are read from the disk when they are touched.
-
-    Raises:
-        InputError: it cannot be read, or is empty.
-    """
-    if not file_size(path):
-        raise InputError(f"{path} is empty")
-    try:
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
 def tensor_at(raw: mmap.mmap, begin: int, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
