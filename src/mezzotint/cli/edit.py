@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 from mezzotint.cli import options
 from mezzotint.cli.change import expand_of, mask_of
-from mezzotint.cli.drawing import draw, named
+from mezzotint.cli.drawing import draw, named, shares_of
 from mezzotint.cli.output import check_picture, numbered, size_of
 from mezzotint.errors import InputError
 
@@ -44,6 +44,7 @@ def edit(
     negative: options.Negative = "",
     steps: options.Steps = None,
     cfg: options.Cfg = None,
+    cfg_interval: options.CfgInterval = None,
     image_cfg: options.ImageCfg = None,
     guidance: options.Guidance = None,
     seed: options.Seed = None,
@@ -67,6 +68,7 @@ def edit(
         if not overwrite and path.resolve() in given:
             raise InputError(f"{path} would be written over: name another -o, or say --overwrite")
     texts = named(prompts or [])
+    shares = None if cfg_interval is None else shares_of(cfg_interval)
     margins = None if expand is None else expand_of(expand)
 
     import mezzotint as mz
@@ -91,6 +93,7 @@ def edit(
         negative=negative,
         steps=steps,
         cfg=cfg,
+        cfg_interval=shares,
         guidance=guidance,
         seed=seed,
         width=width,

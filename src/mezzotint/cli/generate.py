@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 from mezzotint.cli import options
 from mezzotint.cli.controls import controls
-from mezzotint.cli.drawing import draw, named
+from mezzotint.cli.drawing import draw, named, shares_of
 from mezzotint.cli.output import check_picture, numbered, size_of
 
 
@@ -29,6 +29,7 @@ def generate(
     prompts: options.Prompts = None,
     steps: options.Steps = None,
     cfg: options.Cfg = None,
+    cfg_interval: options.CfgInterval = None,
     seed: options.Seed = None,
     size: Annotated[
         str | None, Option(metavar="WxH", help="Pixels.", show_default="the model's")
@@ -48,6 +49,7 @@ def generate(
     for path in paths:
         check_picture(path)
     texts = named(prompts or [])
+    shares = None if cfg_interval is None else shares_of(cfg_interval)
 
     import mezzotint as mz
 
@@ -59,6 +61,7 @@ def generate(
         negative=negative,
         steps=steps,
         cfg=cfg,
+        cfg_interval=shares,
         seed=seed,
         width=width,
         height=height,

@@ -41,6 +41,14 @@ Prompts = Annotated[
 ]
 Steps = Annotated[int | None, Option(help="Denoising steps.", show_default=_MODELS)]
 Cfg = Annotated[float | None, Option(help="Guidance scale; 1 is none.", show_default=_MODELS)]
+CfgInterval = Annotated[
+    str | None,
+    Option(
+        metavar="START:END",
+        help="Guide between these shares of the steps only, which is quicker: 0.1:0.8.",
+        show_default="0:1",
+    ),
+]
 Guidance = Annotated[
     float | None,
     Option(help="Guidance that FLUX.1 and LCMs are told.", show_default=_MODELS),
