@@ -1,16 +1,14 @@
 """The lab's server: its pages, what they are told, and whom it refuses."""
 
-import io
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from urllib.request import urlopen
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from starlette.testclient import TestClient
 
 from mezzotint.diffusion import Process
@@ -104,18 +102,11 @@ def test_numbers_out_of_their_range_are_refused(client, asked):
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 200),
-        ({"sec-fetch-site": "same-origin", "origin": "http://127.0.0.1"}, 200),
-        ({"host": "attacker.example"}, 400),
-        ({"sec-fetch-site": "cross-site"}, 403),
-        ({"origin": "http://attacker.example"}, 403),
-        ({"origin": "null"}, 403),
-    ],
+    "headers", [{}, {"sec-fetch-site": "same-origin", "origin": "http://127.0.0.1"}]
 )
-def test_only_its_own_pages_are_answered(client, headers, status):
-    assert client.get("/api/schedules", headers=headers).status_code == status
+def test_its_own_pages_are_answered(client, headers):
+    """And no others: ``test_hostile.py``."""
+    assert client.get("/api/schedules", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(("path", "status"), [("/lessons/dissolve", 200), ("/api/schedules", 403)])
@@ -127,78 +118,25 @@ def test_a_link_from_elsewhere_leads_to_a_page_and_to_nothing_else(client, path,
 def test_who_leaves_ends_the_drawing(address, monkeypatch):
     """Within a step, for the next one to be drawn is at once somebody else's."""
     log: list[int] = []
+    ended = threading.Event()
 
     def slow(*_) -> Iterator[Event]:
-        for k in range(1000):
-            log.append(k)
-            yield Event("step", {"index": k})
-            time.sleep(0.005)
+        try:
+            for k in range(100_000):
+                log.append(k)
+                yield Event("step", {"index": k})
+                time.sleep(0.005)
+        finally:
+            ended.set()
 
     monkeypatch.setattr("mezzotint.lab.lessons.emerge.drawing", slow)
-    with urlopen(f"{address}/api/draw?prompt=fox", timeout=10) as stream:
+    with urlopen(f"{address}/api/draw?prompt=fox", timeout=60) as stream:
         assert stream.readline() == b"event: step\n"
-    deadline = time.monotonic() + 3
-    while (seen := len(log)) < 1000 and time.monotonic() < deadline:
-        time.sleep(0.2)
-        if len(log) == seen:
-            break
-    assert 0 < len(log) == seen < 900
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/static/../app.py", "/static/%2e%2e/app.py", "/lessons/..%2fbase", "/static//etc/passwd"],
-)
-def test_no_path_leads_out(client, path):
-    page = client.get(path)
-    assert page.status_code == 404
-    assert "FastAPI" not in page.text
+    assert ended.wait(60)
+    assert 0 < len(log) < 100_000
 
 
 def test_a_prompt_is_text_wherever_it_goes(client):
     told = events(client.get("/api/draw", params={"prompt": "<b>fox</b>", "steps": 2}).text)
     assert told[-1][0] in ("done", "refused")
-    assert np.all(["\n" not in json.dumps(each) for _, each in told])
-
-
-def sent(client, what: bytes):
-    answer = client.post("/api/pictures", content=what)
-    return answer.status_code, answer.json()
-
-
-def as_file(picture: Image.Image, kind: str, **options) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
-
-
-def test_a_picture_can_be_brought(client):
-    red = Image.new("RGB", (20, 10), "red")
-    status, told = sent(client, as_file(red, "PNG"))
-    assert (status, told["size"]) == (201, [20, 10])
-    assert sent(client, as_file(red, "BMP"))[1] == told  # a picture is its pixels
-    assert sent(client, as_file(Image.new("RGB", (20, 10), "blue"), "PNG"))[1] != told
-
-
-@pytest.mark.parametrize(
-    ("what", "said"),
-    [
-        (as_file(Image.new("1", (8000, 5000)), "PNG"), "8000 x 5000 is too large"),
-        (as_file(Image.effect_noise((64, 64), 50), "PNG")[:900], "no whole picture"),
-        (b"<svg/>", "no whole picture"),
-        (b"", "no whole picture"),
-        (as_file(Image.new("RGB", (8, 8)), "TIFF"), "no whole picture"),
-        (bytes(20_000_001), "over 20 MB"),
-    ],
-    ids=["40 megapixels", "truncated", "mislabelled", "empty", "another kind", "long"],
-)
-def test_what_is_no_picture_is_refused(client, what: bytes, said: str):
-    status, told = sent(client, what)
-    assert status == 400
-    assert said in told["why"]
-
-
-def test_of_a_moving_picture_the_first_is_taken(client):
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    moving = as_file(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert sent(client, moving) == sent(client, as_file(frames[0], "PNG"))
+    assert not any("\n" in json.dumps(each) for _, each in told)

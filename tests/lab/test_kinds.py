@@ -199,7 +199,7 @@ def test_the_page_trains_and_measures(page, address):
     near = [f"{100 * coverage(each.draw(4000), grid()).near:.1f} %" for each in told.values()]
     assert [row[1] for row in rows[1:]] == near
     assert page.locator("#gan").screenshot() != blank
-    assert page.is_visible("#none")
+    page.locator("#none").wait_for()
 
 
 def test_the_page_stops(page, address):

@@ -9,17 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from mezzotint.diffusion import times
+from mezzotint.diffusion import Process, times
+from mezzotint.diffusion.samplers import SAMPLERS
+from mezzotint.diffusion.spent import steps_within
 from mezzotint.errors import InputError
 from mezzotint.lab.app import create
 from mezzotint.lab.lessons.samplers import numbers
 from mezzotint.lab.lessons.samplers.exact import PROCESSES, curves, goal, grid_of, sample
-from mezzotint.lab.lessons.samplers.live import KEPT, Question, References, equals, measuring
+from mezzotint.lab.lessons.samplers.live import (
+    KEPT,
+    Question,
+    References,
+    equals,
+    measuring,
+    network_calls,
+)
 from mezzotint.lab.lessons.samplers.measure import (
     ORDERS,
     Run,
     calls_for,
-    calls_of,
     chosen,
     measured_order,
     rms,
@@ -82,9 +90,16 @@ def test_calls_are_those_of_the_network(tiny, sampler: str):
         tiny.generate(FOX, sampler=sampler, steps=steps, cfg=1, seed=0, width=16, height=16)
     finally:
         handle.remove()
-    process = tiny.model.family.process
-    assert calls_of(sampler, process, times(process, steps, "linspace")) == asked
+    assert network_calls(tiny, sampler, steps) == asked
     assert abs(asked - 6) <= 1
+
+
+@pytest.mark.parametrize("sampler", ORDERS)
+def test_as_many_steps_are_taken_as_the_calls_are_enough_for(sampler: str):
+    process = Process.cosine()
+    for calls in (1, 2, 5, 6, 20):
+        most = steps_within(calls, SAMPLERS[sampler], lambda n: times(process, n), process)
+        assert steps_for(sampler, calls) == most
 
 
 def test_lists_are_read_and_refused():
@@ -198,11 +213,10 @@ def test_the_page_measures_and_keeps(page, address, tiny):
 def test_other_times_are_other_curves(page, address):
     page.goto(f"{address}/lessons/samplers")
     page.locator("#orders tbody tr:nth-child(8)").wait_for()
-    before = orders(page)
+    measured = orders(page)["lms"][1]
     page.select_option("#spacing", "karras")
-    page.locator("#orders tbody tr:nth-child(8)").wait_for(state="detached")
-    page.locator("#orders tbody tr:nth-child(8)").wait_for()
-    assert orders(page)["lms"][1] != before["lms"][1]
+    row = page.locator("#orders tbody tr", has_text="lms")
+    row.locator("td").nth(1).and_(page.locator("td", has_not_text=measured)).wait_for()
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -84,7 +84,7 @@ def test_the_brush_paints_by_pointer_and_keyboard(steering, pipe, monkeypatch):
     canvas = steering.locator("#mask canvas")
     painted = steering.locator("#mask .brushed output")
     steering.click("#mask form button:not([type])")
-    assert "Nothing is painted yet" in steering.inner_text("#mask .said")
+    steering.locator("#mask .said", has_text="Nothing is painted yet").wait_for()
     canvas.focus()
     for key in ("ArrowRight", "Shift+ArrowDown", "ArrowUp"):
         steering.keyboard.press(key)

@@ -344,6 +344,7 @@ def test_the_file_is_the_pipelines_own_with_more_in_it(client, tiny):
     ours = Image.open(io.BytesIO(png(tiny.generate(**FOX).images[0])))
     assert image.info["parameters"] == ours.info["parameters"]
     assert image.tobytes() == ours.tobytes()
+    assert json.loads(image.info["mezzotint"])["settings"] == own["settings"]
     assert 'filename="a-fox-5.png"' in file.headers["content-disposition"]
 
 

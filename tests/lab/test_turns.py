@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any, TypeVar
 
 import pytest
@@ -42,11 +43,14 @@ async def taken(job) -> list[int]:
 
 def together(turns: Turns, log: list[str]) -> list[list[int]]:
     async def both():
-        def slow() -> Iterator[int]:
-            time.sleep(0.05)  # until the other is queued
+        queued = Event()
+
+        def first() -> Iterator[int]:
+            queued.wait()
             yield from counting("a", 4, log)
 
-        jobs = [turns.run(slow), turns.run(lambda: counting("b", 4, log))]
+        jobs = [turns.run(first), turns.run(lambda: counting("b", 4, log))]
+        queued.set()
         return await asyncio.gather(*map(taken, jobs))
 
     return to_its_end(both())

@@ -158,7 +158,7 @@ def test_what_cannot_be_is_said(client):
 
 def test_the_page_compares(page, address):
     page.goto(f"{address}/lessons/wild")
-    page.locator("#plot .marks").first.wait_for()
+    page.locator("#plot[data-asked='sd1,flux-dev,1024']").wait_for()
     cells = lambda: [  # noqa: E731
         line.locator("td").all_inner_texts() for line in page.locator("#numbers tbody tr").all()
     ]
@@ -180,7 +180,7 @@ def test_the_page_compares(page, address):
 
 def test_the_page_shows_either_measure(page, address):
     page.goto(f"{address}/lessons/wild")
-    page.locator("#plot .marks").first.wait_for()
+    page.locator("#plot[data-asked]").wait_for()
     before = page.locator("#plot polyline").first.get_attribute("points")
     page.select_option("#show", "alpha_bar")
     after = page.locator("#plot polyline").first.get_attribute("points")

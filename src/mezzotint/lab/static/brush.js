@@ -2,12 +2,13 @@
 //
 //   const made = brush(host, { label: "Where to paint anew", changed: (share) => … });
 //   made.show(image);          // an <img>, <canvas> or ImageBitmap beneath; the mask is empty again
+//   made.load(image);          // a mask in the place of what is painted, white where that would be
 //   made.share();              // of the picture that is painted, 0…1
 //   await made.blob();         // a PNG of the picture's size, white where painted, black elsewhere
-//   made.clear(); made.undo(); // clearing can be undone as well
+//   made.clear(); made.undo(); // clearing can be undone as well, and so can loading
 //
-// `host` is an empty element that gets the canvas and its controls. `changed` is called after every
-// stroke. Arrows move the brush, with Shift four times as far, and Space paints; Z undoes.
+// `host` is an empty element that gets the canvas and its controls, of which one loads a mask from a
+// file. `changed` is called after every stroke. Arrows move the brush, with Shift four times as far, and Space paints; Z undoes.
 // What is painted is a list of strokes, and so undoing is to paint all but the last again.
 
 import { make } from "/static/lab.js";
@@ -21,13 +22,15 @@ export function brush(host, { label, changed = () => {} }) {
   const erases = make("input", { type: "checkbox" });
   const back = make("button", { type: "button" }, "Undo");
   const none = make("button", { type: "button" }, "Clear");
+  const file = make("input", { type: "file", accept: "image/*" });
   const told = make("output", { class: "soft" });
   host.replaceChildren(
     canvas,
-    make("div", { class: "switches" }, make("label", { class: "sized" }, "Brush ", size), make("label", {}, erases, " erase"), back, none, told),
+    make("div", { class: "switches" }, make("label", { class: "sized" }, "Brush ", size), make("label", {}, erases, " erase"), back, none, make("label", { class: "pick" }, "Mask from a file", file), told),
   );
   const seen = canvas.getContext("2d");
   const mask = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const brushed = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true }); // or erased
   const tint = new OffscreenCanvas(1, 1).getContext("2d");
   let under = null;
   let strokes = [];
@@ -39,20 +42,25 @@ export function brush(host, { label, changed = () => {} }) {
 
   function lay({ points, width, erase }) {
     mask.globalCompositeOperation = erase ? "destination-out" : "source-over";
-    mask.lineCap = mask.lineJoin = "round";
-    mask.lineWidth = width;
-    mask.beginPath();
-    mask.arc(...points[0], width / 2, 0, 2 * Math.PI); // a line without length is no dot everywhere
-    mask.fill();
-    mask.beginPath();
-    for (const point of points) mask.lineTo(...point);
-    mask.stroke();
+    for (const layer of [mask, brushed]) {
+      layer.strokeStyle = layer.fillStyle = "#fff";
+      layer.lineCap = layer.lineJoin = "round";
+      layer.lineWidth = width;
+      layer.beginPath();
+      layer.arc(...points[0], width / 2, 0, 2 * Math.PI); // a line without length is no dot everywhere
+      layer.fill();
+      layer.beginPath();
+      for (const point of points) layer.lineTo(...point);
+      layer.stroke();
+    }
+    mask.globalCompositeOperation = "source-over";
   }
 
   function again() {
-    mask.clearRect(0, 0, mask.canvas.width, mask.canvas.height);
-    const cleared = strokes.findLastIndex((each) => each.clears);
-    strokes.slice(cleared + 1).forEach(lay);
+    const first = strokes.findLastIndex((each) => !each.points); // what was before it is gone
+    for (const layer of [mask, brushed]) layer.clearRect(0, 0, mask.canvas.width, mask.canvas.height);
+    if (strokes[first]?.loaded) mask.drawImage(strokes[first].loaded, 0, 0);
+    strokes.slice(first + 1).forEach(lay);
   }
 
   // The painted part is hatched, so that colour is not the only sign of it.
@@ -91,17 +99,28 @@ export function brush(host, { label, changed = () => {} }) {
     }
   }
 
+  // In alpha. Anti-aliased edges of strokes would be strengths between: what the brush was over is
+  // painted or it is not, and a mask that was loaded has its greys where no brush was.
+  function levels() {
+    const { width, height } = mask.canvas;
+    const pixels = mask.getImageData(0, 0, width, height);
+    const { data: over } = brushed.getImageData(0, 0, width, height);
+    for (let i = 3; i < over.length; i += 4) if (over[i]) pixels.data[i] = pixels.data[i] > 127 ? 255 : 0;
+    return pixels;
+  }
+
   function painted() {
-    const { data } = mask.getImageData(0, 0, mask.canvas.width, mask.canvas.height);
-    let count = 0;
-    for (let i = 3; i < data.length; i += 4) count += data[i] > 127;
-    return count / (data.length / 4);
+    const { data } = levels();
+    let sum = 0;
+    for (let i = 3; i < data.length; i += 4) sum += data[i];
+    return sum / 255 / (data.length / 4);
   }
 
   function done() {
     again();
     draw();
     const share = painted();
+    file.disabled = false;
     back.disabled = strokes.length === 0;
     none.disabled = share === 0;
     told.textContent = `${(100 * share).toFixed(0)}% is painted`;
@@ -185,24 +204,46 @@ export function brush(host, { label, changed = () => {} }) {
   }
   back.addEventListener("click", undo);
   none.addEventListener("click", clear);
-  back.disabled = none.disabled = true;
+  back.disabled = none.disabled = file.disabled = true;
 
   function show(image) {
     const [width, height] = [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height];
     scale = Math.max(1, Math.ceil(SHOWN / Math.max(width, height)));
-    Object.assign(mask.canvas, { width, height });
+    for (const layer of [mask, brushed]) Object.assign(layer.canvas, { width, height });
     Object.assign(canvas, { width: width * scale, height: height * scale });
-    mask.strokeStyle = mask.fillStyle = "#fff";
     [under, strokes, stroke] = [image, [], null];
     done();
   }
 
-  // Anti-aliased edges would be strengths between: a pixel is painted or it is not.
+  function load(image) {
+    const { width, height } = mask.canvas;
+    const loaded = new OffscreenCanvas(width, height);
+    const context = loaded.getContext("2d");
+    context.drawImage(image, 0, 0, width, height);
+    const pixels = context.getImageData(0, 0, width, height);
+    for (let i = 0; i < pixels.data.length; i += 4) {
+      const [red, green, blue, alpha] = pixels.data.subarray(i, i + 4);
+      pixels.data.fill(255, i, i + 3);
+      pixels.data[i + 3] = ((0.299 * red + 0.587 * green + 0.114 * blue) * alpha) / 255;
+    }
+    context.putImageData(pixels, 0, 0);
+    strokes.push({ loaded });
+    done();
+  }
+
+  file.addEventListener("change", async () => {
+    const [chosen] = file.files;
+    file.value = "";
+    const image = chosen && (await createImageBitmap(chosen).catch(() => null));
+    if (image) load(image);
+    else if (chosen) told.textContent = `${chosen.name} is no picture`;
+  });
+
   function blob() {
     const { width, height } = mask.canvas;
-    const pixels = mask.getImageData(0, 0, width, height);
+    const pixels = levels();
     for (let i = 0; i < pixels.data.length; i += 4) {
-      pixels.data.fill(pixels.data[i + 3] > 127 ? 255 : 0, i, i + 3);
+      pixels.data.fill(pixels.data[i + 3], i, i + 3);
       pixels.data[i + 3] = 255;
     }
     const whole = new OffscreenCanvas(width, height);
@@ -210,5 +251,5 @@ export function brush(host, { label, changed = () => {} }) {
     return whole.convertToBlob({ type: "image/png" });
   }
 
-  return { canvas, show, share: () => (under ? painted() : 0), blob, clear, undo };
+  return { canvas, show, load, share: () => (under ? painted() : 0), blob, clear, undo };
 }

@@ -133,8 +133,8 @@ function use(image, width, height) {
 async function open(blob) {
   try {
     const bitmap = await createImageBitmap(blob);
-    use(bitmap, bitmap.width, bitmap.height);
     for (const radio of document.querySelectorAll(".subjects input")) radio.checked = false;
+    use(bitmap, bitmap.width, bitmap.height);
     $("said").textContent = "";
   } catch {
     $("said").textContent = "This is no picture that the browser can read.";
@@ -147,7 +147,7 @@ for (const [k, name] of SUBJECTS.entries()) {
   const [radio, image] = label.children;
   radio.checked = k === 0;
   radio.addEventListener("change", () => use(image, image.naturalWidth, image.naturalHeight));
-  if (k === 0) image.decode().then(() => use(image, image.naturalWidth, image.naturalHeight));
+  if (k === 0) image.decode().then(() => radio.checked && use(image, image.naturalWidth, image.naturalHeight));
   document.querySelector(".subjects").append(label);
 }
 

@@ -188,8 +188,9 @@ slid();
 listen("/api/guidance/about", {}, {
   done: (told) => {
     regimes = told.regimes;
-    $("cfg").value = Math.min(told.usual, MOST);
-    $("steps").value = told.steps;
+    for (const [id, usual] of [["cfg", Math.min(told.usual, MOST)], ["steps", told.steps]]) {
+      if ($(id).value === $(id).defaultValue) $(id).value = usual; // and else somebody has chosen
+    }
     $("distilled").hidden = !told.distilled;
     lay(told.usual);
     slid();

@@ -7,6 +7,7 @@ import * as edit from "./studio/edit.js";
 import * as form from "./studio/form.js";
 import * as gallery from "./studio/gallery.js";
 import * as grid from "./studio/grid.js";
+import * as guides from "./studio/guides.js";
 import * as opened from "./studio/opened.js";
 import * as read from "./studio/read.js";
 import * as tabs from "./studio/tabs.js";
@@ -29,7 +30,8 @@ const generate = () => draw.begin(asked(), doing);
 async function asked() {
   const begun = await edit.values();
   const { width, height, ...others } = form.values();
-  return begun.picture ? { ...others, ...begun } : form.values();
+  const settings = begun.picture ? { ...others, ...begun } : form.values();
+  return { ...settings, ...guides.values() };
 }
 
 // Its settings come into the form, so that what is drawn is what can be seen there.
@@ -37,6 +39,7 @@ async function use({ settings }) {
   form.usual();
   const misses = form.fill(settings);
   await edit.resume(settings);
+  misses.push(...guides.resume(settings));
   if (misses.length) toast(misses.join(" "));
 }
 
@@ -64,7 +67,14 @@ form.build(choices);
 form.setUp();
 compare.setUp();
 gallery.setUp({ open: opened.open, compare: compare.both });
-opened.setUp({ again, vary, use, start: choices.can.edit ? edit.withPicture : null });
+guides.setUp(choices.guides);
+opened.setUp({
+  again,
+  vary,
+  use,
+  start: choices.can.edit ? edit.withPicture : null,
+  steer: guides.able() ? guides.withPicture : null,
+});
 read.setUp({ start: choices.can.edit ? edit.withFile : null });
 edit.setUp(choices.can);
 grid.setUp({ ...doing, asked });
@@ -80,4 +90,5 @@ $("set-variant")?.addEventListener("change", another);
 document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape" && !document.querySelector("dialog[open]")) draw.cancel();
 });
+$("go").disabled = false;
 gallery.load();

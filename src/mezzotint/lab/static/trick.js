@@ -223,3 +223,4 @@ $("go").addEventListener("click", train);
 $("stop").addEventListener("click", () => over(`Stopped after ${state.step} steps.`));
 $("level").addEventListener("input", drawPlanes);
 for (const radio of document.querySelectorAll("[name=dots]")) radio.addEventListener("change", drawPlanes);
+$("go").disabled = false;

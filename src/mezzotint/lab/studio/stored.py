@@ -26,7 +26,7 @@ def file_of(image: Image.Image, row: Entry | None = None) -> bytes:
         chunks.add_text("parameters", row.recipe)
         chunks.add_text(ROW, json.dumps(told))
     buffer = BytesIO()
-    image.save(buffer, "PNG", pnginfo=chunks)
+    image.copy().save(buffer, "PNG", pnginfo=chunks)  # a drawing's own chunks would win over these
     return buffer.getvalue()
 
 

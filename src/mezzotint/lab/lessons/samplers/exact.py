@@ -7,14 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mezzotint.diffusion import Process, times
+from mezzotint.diffusion import Process, spent, times
 from mezzotint.diffusion.oracle import GaussianMixture
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import choose
 from mezzotint.lab.lessons.samplers.measure import (
     ORDERS,
     Run,
-    calls_of,
     measured_order,
     rms,
     steps_for,
@@ -75,7 +74,8 @@ def run(sampler: str, process: str, spacing: str, calls: int) -> Run:
     """Sample in about so many calls of the denoiser."""
     grid = grid_of(PROCESSES[process], steps_for(sampler, calls), spacing)
     found = sample(sampler, PROCESSES[process], grid, {})
-    return Run(calls_of(sampler, PROCESSES[process], grid), rms(found - goal(process, spacing)))
+    cost = spent.calls(SAMPLERS[sampler], grid, PROCESSES[process])
+    return Run(cost, rms(found - goal(process, spacing)))
 
 
 def curves(samplers: Sequence[str], process: str, spacing: str) -> Iterator[Event]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mezzotint.diffusion import times
+from mezzotint.diffusion import spent, times
+from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.lab.lessons.samplers.measure import (
     ORDERS,
     Run,
     calls_for,
-    calls_of,
     measured_order,
     rms,
     steps_for,
@@ -98,7 +98,8 @@ def measuring(
 def network_calls(pipe: Pipeline, sampler: str, steps: int) -> int:
     """How often the network is asked, a pair for guidance counted once."""
     process = pipe.model.family.process
-    return calls_of(sampler, process, times(process, steps, pipe.model.family.spacing))
+    grid = times(process, steps, pipe.model.family.spacing)
+    return spent.calls(SAMPLERS[sampler], grid, process)
 
 
 def equals(runs: dict[str, list[Run]]) -> dict[str, float] | None:

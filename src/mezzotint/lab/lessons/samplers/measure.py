@@ -5,11 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 from torch import Tensor
 
-from mezzotint.diffusion import Process
-from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError, choose
 
 ORDERS: dict[str, int | None] = {
@@ -59,22 +56,12 @@ def chosen(names: str) -> list[str]:
 
 
 def steps_for(sampler: str, calls: int) -> int:
-    """As many steps as ``calls`` calls of the denoiser are about enough for, at least 1."""
+    """As many steps as ``calls`` calls of the denoiser are enough for, at least 1.
+
+    It is what ``spent.steps_within`` finds by trying, which for a curve of many would take longer
+    than to sample.
+    """
     return max(1, (calls + 1) // 2) if sampler in TWICE else calls
-
-
-def calls_of(sampler: str, process: Process, grid: Tensor) -> int:
-    """How often a sampler calls its denoiser on a grid of times, found by letting it."""
-    count = 0
-
-    def counted(x: Tensor, _: Tensor) -> Tensor:
-        nonlocal count
-        count += 1
-        return x
-
-    for _ in SAMPLERS[sampler](counted, torch.zeros(1, 1), grid, process, torch.zeros_like):
-        pass
-    return count
 
 
 def rms(difference: Tensor) -> float:

@@ -3,11 +3,11 @@
 import { brush } from "/static/brush.js";
 import { $, bring, make } from "/static/lab.js";
 import { editing } from "./form.js";
-import { address } from "./gallery.js";
+import { address, input } from "./gallery.js";
 
-const WORD = "word:";
+const WORD = "word:"; // begins a mask that is no picture
 
-const state = { can: {}, picture: null, brush: null, mask: null };
+const state = { can: {}, picture: null, brush: null };
 
 export const withPicture = ({ id, prompt }) => begun(id, address(id, "file"), prompt || "a picture");
 
@@ -24,17 +24,24 @@ export async function withFile(file) {
 export async function resume({ picture, mask, instruct }) {
   leave();
   if (!picture) return;
-  const src = `/api/studio/inputs/${encodeURIComponent(picture)}`;
-  await begun(picture, src, "what it was made of").catch(() => say("The picture that it was made of is no longer here."));
+  try {
+    await begun(picture, input(picture), "what it was made of");
+    if (mask?.startsWith(WORD)) $("mask-word").value = mask.slice(WORD.length);
+    else if (mask) state.brush?.load(await image(input(mask)));
+  } catch {
+    say("A picture that it was made of is no longer here.");
+  }
   $("instruct").checked = Boolean(instruct);
-  if (mask?.startsWith(WORD)) $("mask-word").value = mask.slice(WORD.length);
-  else if (mask) state.mask = mask;
-  told(0);
+}
+
+async function image(src, alt = "") {
+  const made = make("img", { src, alt });
+  await made.decode();
+  return made;
 }
 
 async function begun(picture, src, words) {
-  const image = make("img", { src, alt: `Begun with ${words}` });
-  await image.decode();
+  const shown = await image(src, `Begun with ${words}`);
   leave();
   state.picture = picture;
   $("begins").textContent = `: ${words}`;
@@ -42,8 +49,8 @@ async function begun(picture, src, words) {
   $("started").hidden = false;
   if (state.can.mask) {
     state.brush = brush($("brush"), { label: "Where to paint anew", changed: told });
-    state.brush.show(image);
-  } else $("brush").replaceChildren(image);
+    state.brush.show(shown);
+  } else $("brush").replaceChildren(shown);
   $("edit").scrollIntoView({ block: "nearest" });
 }
 
@@ -53,15 +60,14 @@ function say(words) {
 }
 
 function told(share) {
-  const kept = state.mask && !share;
   const some = "Only what is painted changes; the rest comes back as it is.";
   const none = "Paint where it is to change, or nowhere: then all of it may.";
-  $("masked").textContent = kept ? "Only what was painted then changes, unless you paint anew." : share ? some : none;
+  $("masked").textContent = share ? some : none;
 }
 
 // With noise again.
 export function leave() {
-  Object.assign(state, { picture: null, brush: null, mask: null });
+  Object.assign(state, { picture: null, brush: null });
   $("started").hidden = true;
   for (const id of ["begins", "brought", "masked"]) $(id).textContent = "";
   $("mask-word").value = "";
@@ -81,7 +87,7 @@ export async function values() {
 async function masked() {
   if (state.brush?.share()) return (await bring(await state.brush.blob())).picture;
   const word = $("mask-word").value.trim();
-  return word ? WORD + word : state.mask;
+  return word ? WORD + word : null;
 }
 
 export function setUp(can) {

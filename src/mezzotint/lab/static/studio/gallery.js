@@ -9,6 +9,7 @@ const PAGE = 48;
 const state = { pictures: [], more: false, asked: 0, compared: null, open: null, compare: null };
 
 export const address = (id, what = "") => `${AT}/${encodeURIComponent(id)}${what && `/${what}`}`;
+export const input = (name) => `/api/studio/inputs/${encodeURIComponent(name)}`; // of what one was made
 export const picture = (id) => state.pictures.find((each) => each.id === id);
 
 // The one that is `by` further along, if there is one.

@@ -62,7 +62,7 @@ function actions(shown) {
     $("opened").close();
     act(shown);
   };
-  const { again, vary, use, start } = state.does;
+  const { again, vary, use, start, steer } = state.does;
   const one = shown.kind !== "sheet"; // and not a grid of them
   const star = button("favourite", "Favourite", love, { class: "loved", "aria-pressed": String(Boolean(shown.favourite)) });
   const file = make("a", { href: address(id, "file"), download: `${id}.png`, class: "button" }, "Download");
@@ -73,6 +73,7 @@ function actions(shown) {
     ...(one ? [button("vary", "Vary", away(vary))] : []),
     button("use", "Use its settings", away(use)),
     ...(start && one ? [button("start", "Begin an edit with it", away(start))] : []),
+    ...(steer && one ? [button("steer", "Let it steer", away(steer))] : []),
     button("compare", "Compare …", away(() => compare(id))),
     file,
     button("copy", "Copy recipe", copy),
@@ -104,7 +105,8 @@ async function erase() {
   else $("opened").close();
 }
 
-// `does` has what the buttons do with a picture: again, vary, use and, if the model can, start.
+// `does` has what the buttons do with a picture: again, vary, use and, if the model can, start
+// and steer.
 export function setUp(does) {
   state.does = does;
   $("opened").addEventListener("close", () => {
