@@ -100,6 +100,9 @@ def test_types_and_shapes(name: str) -> None:
         t = torch.full((2, 3), process.t_noise, dtype=dtype)
         for of in (process.alpha, process.sigma, process.snr, process.lam, process.alpha_bar):
             assert (of(t).dtype, of(t).shape) == (dtype, t.shape)
+        alpha, sigma = process.at(t)
+        assert torch.equal(alpha, process.alpha(t))
+        assert torch.equal(sigma, process.sigma(t))
     assert process.sigma(torch.tensor(1)).dtype == torch.get_default_dtype()
     t = inside(process, 0.3)
     assert process.sigma(t.float()).item() == pytest.approx(process.sigma(t).item(), rel=1e-5)

@@ -121,7 +121,8 @@ def interval(
     """
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
-        ratio = process.sigma(t) / process.alpha(t)
+        alpha, sigma = process.at(t)
+        ratio = sigma / alpha
         return (guided if low < ratio <= high else plain)(x, t)
 
     return denoise

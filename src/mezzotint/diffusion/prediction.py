@@ -91,7 +91,7 @@ def denoiser(
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         # a sampler may look between step 0 and clean data, where no table's network was trained
         seen = t if process.steps is None else t.clamp(min=process.t_least)
-        return to_x0(prediction, network(x, seen), x, process.alpha(t), process.sigma(t))
+        return to_x0(prediction, network(x, seen), x, *process.at(t))
 
     return denoise
 

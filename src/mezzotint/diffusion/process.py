@@ -44,6 +44,11 @@ class Process:
         """σ(t), shaped like ``t``."""
         return _typed(self.curve(_exact(t))[1], t)
 
+    def at(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """α(t) and σ(t), shaped like ``t``, for half of what it takes to ask for each."""
+        alpha, sigma = self.curve(_exact(t))
+        return _typed(alpha, t), _typed(sigma, t)
+
     def alpha_bar(self, t: Tensor) -> Tensor:
         """ᾱ(t) = α², the cumulative product of DDPM (Ho et al. 2006.11239, eq. 4)."""
         return self.alpha(t).square()
@@ -64,7 +69,8 @@ class Process:
 
     def diffuse(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """x_t = α(t)·x₀ + σ(t)·ε for ``x0`` and ``eps`` (b, …) at ``t`` () or (b,)."""
-        return per_sample(self.alpha(t), x0) * x0 + per_sample(self.sigma(t), x0) * eps
+        alpha, sigma = self.at(t)
+        return per_sample(alpha, x0) * x0 + per_sample(sigma, x0) * eps
 
     @cached_property
     def erases(self) -> bool:

@@ -2,12 +2,12 @@
 
 Keys and values are of a prompt and of the weights that read it. So one rule keeps them: they are
 used only while nothing is hooked into the network, which might change how a prompt is read (a live
-LoRA) or want to see it (a ControlNet), and they are made anew once `state` says that any weight of
-it is another (a LoRA that is fused, or whose scale follows a schedule). Where that forgets more
-than it must, nothing is lost but the saving.
+LoRA) or want to see it (a ControlNet), and they are made anew once `state` says that a weight of
+what reads prompts is another (a LoRA that is fused, or whose scale follows a schedule). Where that
+forgets more than it must, nothing is lost but the saving.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypedDict, runtime_checkable
 
 import torch
@@ -23,6 +23,10 @@ class Remembers(Protocol):
 
     def memory(self, context: Tensor) -> Memory:
         """What is remembered of prompts (b, n, d)."""
+        ...
+
+    def readers(self) -> Sequence[nn.Module]:
+        """What reads prompts: with no other weights is ``memory`` computed."""
         ...
 
 
@@ -43,13 +47,16 @@ def remembered(engine: Engine, network: nn.Module, context: Tensor) -> Callable[
         network: whose weights may change from call to call, and what is hooked into it.
         context: encoded prompts (b, n, d).
     """
-    known: tuple[State, Memory] | None = None
+    if not isinstance(network, Remembers):
+        return lambda: {}
+    readers = network.readers()
+    known: tuple[list[State], Memory] | None = None
 
     def recall() -> Recalled:
         nonlocal known
-        if not isinstance(network, Remembers) or torch.is_grad_enabled() or hooked(network):
+        if torch.is_grad_enabled() or hooked(network):
             return {}
-        now = state(network)
+        now = [state(each) for each in readers]
         if known is None or known[0] != now:
             known = now, engine(network.memory, context)
         return {"memory": known[1]}

@@ -114,8 +114,11 @@ class DiT(nn.Module):
 
         Given to ``forward``, it spares reading them again, and no bit of the prediction changes.
         """
-        blocks = (cast("Block", block) for block in self.blocks)
-        return flat(block.attend_cross.keys_values(context) for block in blocks)
+        return flat(each.keys_values(context) for each in self.readers())
+
+    def readers(self) -> "list[NormedAttention]":
+        """What reads prompts, in the order in which it does: of their weights is the memory."""
+        return [cast("Block", block).attend_cross for block in self.blocks]
 
 
 class Block(nn.Module):

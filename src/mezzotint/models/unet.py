@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mezzotint.errors import InputError
+from mezzotint.nn.attention import Attention
 from mezzotint.nn.embedding import Perceptron, sinusoidal
 from mezzotint.nn.init import zeroed
 from mezzotint.nn.memory import KeysValues, Memory, flat, pairs
@@ -154,10 +155,12 @@ class UNet(nn.Module):
 
         Given to ``forward``, it spares reading them again, and no bit of the prediction changes.
         """
-        blocks = (
-            each for each in self.modules() if isinstance(each, TransformerBlock | CrossBlock)
-        )
-        return flat(block.attend_cross.keys_values(context) for block in blocks)
+        return flat(each.keys_values(context) for each in self.readers())
+
+    def readers(self) -> list[Attention]:
+        """What reads prompts, in the order in which it does: of their weights is the memory."""
+        blocks = (TransformerBlock, CrossBlock)
+        return [each.attend_cross for each in self.modules() if isinstance(each, blocks)]
 
     def enter(self, x: Tensor) -> Tensor:
         """First features (b, channels[0], h/patch, w/patch) of latents (b, channels_in, h, w)."""

@@ -106,8 +106,8 @@ def _ratios(model: Model, shares: tuple[float, float], grid: Tensor) -> tuple[fl
     """Of the steps that begin within these shares of the sampling, what σ/α stays above and is."""
     steps, process = len(grid) - 1, model.family.process
     first, end = (grid[sum(k / steps < share for k in range(steps))] for share in shares)
-    low, high = (float(process.sigma(t) / process.alpha(t)) for t in (end, first))
-    return low, high
+    (alpha_end, sigma_end), (alpha, sigma) = process.at(end), process.at(first)
+    return float(sigma_end / alpha_end), float(sigma / alpha)
 
 
 def _unseen(beside: Tensor | None) -> Tensor | None:

@@ -74,7 +74,7 @@ def points(process: Process, times: Tensor) -> list[Point]:
     times = times.detach().cpu().double()
     if times.ndim != 1 or len(times) < 2 or not (times.diff() < 0).all():
         raise InputError("a sampler needs a list of at least two times, each below the last")
-    alphas, sigmas = process.alpha(times), process.sigma(times)
+    alphas, sigmas = process.at(times)
     if not ((sigmas / alphas).diff() < 0).all():
         first, last = times[0].item(), times[-1].item()
         raise InputError(f"times {first:g} to {last:g} go beyond those of {process.name!r}")
@@ -85,7 +85,8 @@ def points(process: Process, times: Tensor) -> list[Point]:
 def at_ratio(process: Process, ratio: float) -> Point:
     """The point where σ/α is ``ratio``."""
     t = process.time_of(torch.tensor(ratio, dtype=torch.float64))
-    return _point(process, t, process.alpha(t).item(), process.sigma(t).item())
+    alpha, sigma = process.at(t)
+    return _point(process, t, alpha.item(), sigma.item())
 
 
 def at_level(process: Process, level: float) -> Point:
