@@ -13,7 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from speed import machine, write
+from speed import REPORT
+
+from mezzotint.bench.page import machine, write
 
 TIMES = 5
 TESTS = Path(__file__).parents[1] / "tests"
@@ -130,4 +132,4 @@ def section(steps: int) -> str:
 if __name__ == "__main__":
     figures = section(int(sys.argv[1]) if sys.argv[1:] else 4)
     print(figures)
-    write(figures)
+    write(REPORT, figures)

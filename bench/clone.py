@@ -12,7 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from speed import PROMPT, machine, write
+from speed import PROMPT, REPORT
+
+from mezzotint.bench.page import machine, write
 
 ROOT = Path(__file__).parents[1]
 ALONE = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
@@ -54,4 +56,4 @@ def section() -> str:
 if __name__ == "__main__":
     figures = section()
     print(figures)
-    write(figures)
+    write(REPORT, figures)

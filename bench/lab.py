@@ -23,7 +23,9 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Page, Request, sync_playwright
-from speed import PROMPT, machine, write
+from speed import PROMPT, REPORT
+
+from mezzotint.bench.page import machine, write
 
 DOCS = Path(__file__).parents[1] / "docs"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
@@ -59,7 +61,7 @@ def main() -> None:
         figures = section(browser, address, args.times, args.steps)
     print(figures)
     if not args.dry:
-        write(figures)
+        write(REPORT, figures)
 
 
 @contextmanager

@@ -5,14 +5,14 @@ Prints a table and writes it into docs/benchmarks.md. Every figure is taken in a
 
 import json
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from mezzotint.bench.page import machine, write
 
 PROMPT = "a fox in the snow at night"
 MAIN = [sys.executable, "-c", "from mezzotint.cli import main; main()"]
@@ -47,18 +47,6 @@ def seconds(command: list[str], times: int) -> float:
     return statistics.median(spent[1:])
 
 
-def machine() -> str:
-    """The machine in words."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        found = re.search(r"model name\s*: (.*)", cpuinfo.read_text())
-        name = found[1] if found else name
-    return (
-        f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    )
-
-
 def section() -> str:
     """The figures as Markdown."""
     load = os.getloadavg()[0]
@@ -81,15 +69,7 @@ def section() -> str:
     )
 
 
-def write(text: str) -> None:
-    """Put a section into the report, in the place of the last one with its title."""
-    title = text.split("\n", 1)[0]
-    report = REPORT.read_text() if REPORT.exists() else "# Benchmarks\n"
-    rest = re.sub(rf"^{re.escape(title)}\n.*?(?=^## |\Z)", "", report, flags=re.M | re.S)
-    REPORT.write_text(f"{rest.rstrip()}\n\n{text}")
-
-
 if __name__ == "__main__":
     figures = section()
     print(figures)
-    write(figures)
+    write(REPORT, figures)

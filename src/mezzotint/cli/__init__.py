@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mezzotint import __version__
+from mezzotint.cli.bench import bench
 from mezzotint.cli.convert import convert
 from mezzotint.cli.edit import edit
 from mezzotint.cli.eval import evaluate
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (generate, edit, lab, train, world, inspect, convert, models):
+for verb in (generate, edit, lab, train, world, inspect, convert, models, bench):
     app.command()(verb)
 app.add_typer(lora, name="lora")
 app.command("eval")(evaluate)  # whose name is python's own

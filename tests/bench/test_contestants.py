@@ -1,0 +1,83 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from mezzotint.bench.contestants import (
+    OURS,
+    PEERS,
+    SCRIPTS,
+    SDCPP,
+    absence,
+    engines,
+    peers,
+    versions,
+)
+from mezzotint.bench.shapes import SHAPES
+from mezzotint.errors import InputError
+
+TINY = SHAPES["tiny"]
+
+
+def test_engines_and_peers_are_told_by_words():
+    assert [each.name for each in engines("eager:fp32, eager")] == [
+        "mezzotint eager fp32",
+        "mezzotint eager bf16",
+    ]
+    assert [each.name for each in peers("diffusers:fp32,diffusers-compiled,sdcpp,")] == [
+        "diffusers fp32",
+        "diffusers compiled bf16",
+        "stable-diffusion.cpp f16",
+    ]
+    assert peers("") == []
+
+
+def test_all_engines_begin_with_the_reference_and_name_each_once():
+    found = engines("all")
+    assert found[0].name == "mezzotint eager fp32"
+    assert len({each.name for each in found}) == len(found)
+    assert all(each.kind is OURS and each.engine != "auto" for each in found)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "named"),
+    [
+        (engines, "eagre", "eager"),
+        (engines, "eager:fp64", "eager:bf16"),
+        (peers, "difusers", "diffusers"),
+        (peers, "openvino-compiled", "openvino-compiled"),
+    ],
+)
+def test_what_nobody_knows_is_refused_with_what_is_right(read, text: str, named: str):
+    with pytest.raises(InputError, match=named):
+        read(text)
+
+
+def test_what_an_interpreter_has_is_asked_of_it():
+    found = versions(sys.executable, peers("diffusers"))
+    assert found["diffusers"]
+    assert set(found) == set(PEERS["diffusers"].needs)
+    with pytest.raises(InputError, match="/no/python"):
+        versions("/no/python", peers("diffusers"))
+
+
+def test_why_somebody_is_absent_is_said():
+    (ours,), (theirs, ov, cpp) = engines("eager"), peers("diffusers,openvino,sdcpp")
+    here = dict.fromkeys(ov.kind.needs, "1")
+    assert absence(ours, TINY, "cpu", {}, None) == ""
+    assert absence(theirs, TINY, "cpu", here, None) == ""
+    assert absence(ov, TINY, "cpu", here, None) == ""
+    lacking = here | {"openvino-genai": None}
+    assert absence(ov, TINY, "cpu", lacking, None).endswith("pip install openvino-genai")
+    assert "GPU" in absence(ov, TINY, "cuda", here, None)
+    assert absence(ours, SHAPES["storybook"], "cpu", {}, None) == ""
+    assert absence(theirs, SHAPES["storybook"], "cpu", here, None)
+    assert "--sdcpp" in absence(cpp, SHAPES["sd15"], "cpu", {}, None)
+    assert absence(cpp, SHAPES["sd15"], "cpu", {}, Path("sd")) == ""
+    assert absence(cpp, SHAPES["flux"], "cpu", {}, Path("sd"))
+
+
+def test_every_script_is_there():
+    assert {kind.script for kind in (OURS, SDCPP, *PEERS.values())} <= {
+        file.name for file in SCRIPTS.iterdir()
+    }
