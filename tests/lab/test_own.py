@@ -22,6 +22,8 @@ PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3),
 HOW = {"seed": 3, "steps": 3}
 LONG = {"seed": 3, "steps": 7}  # as many turns as any of these takes
 
+WORD = "a zwx in the snow"
+
 Draws = Callable[[Pipeline], Iterator[Step]]
 
 
@@ -59,7 +61,7 @@ def followed(adapter: Callable[[Path], Adapter]) -> Callable[[Path], Draws]:
 BOXES = maps.layout([(0.1, 0.3, 0.5, 0.9)], 32)
 ATTACHING: dict[str, Callable[[Path], Draws]] = {
     "a LoRA": lambda _: prompted(f"{FOX} <lora:oil:1>"),
-    "a word": lambda _: prompted("a zwx in the snow"),
+    "a word": lambda _: lambda pipe: prompted(WORD)(own_for(pipe, WORD)),
     "a ControlNet": followed(lambda folder: mz.controlnet(f"{folder}#boxes", BOXES)),
     "a picture": followed(lambda folder: mz.ip_adapter(folder / "ip-content.safetensors", PICTURE)),
     "weights": followed(lambda folder: mz.lora(folder.parent / "Lora/oil.safetensors", fused=True)),
@@ -128,6 +130,7 @@ def test_a_model_of_ones_own_goes_with_its_drawing(pipe, folder):
 
 def test_only_what_attaches_something_has_a_model_of_its_own(pipe):
     assert own_for(pipe, FOX, "") is pipe
-    for prompt in (f"{FOX} <lora:oil:1>", "a zwx in the snow"):
-        assert own_for(pipe, prompt).model is not pipe.model
-        assert own_for(pipe, FOX, prompt).model is not pipe.model
+    for prompt in (f"{FOX} <lora:oil:1>", WORD):
+        for found in (own_for(pipe, prompt), own_for(pipe, FOX, prompt)):
+            assert found.model.encoders[0].network is not pipe.model.encoders[0].network
+            assert (found.model.network is pipe.model.network) == ("<" not in prompt)

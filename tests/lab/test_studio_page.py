@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import re
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -23,12 +24,12 @@ A1111 = (
 
 
 def told(address: str, path: str):
-    with urlopen(f"{address}/api/studio/{path}", timeout=20) as answer:
+    with urlopen(f"{address}/api/studio/{path}", timeout=60) as answer:
         return json.load(answer)
 
 
 def pixels(address: str, own: str) -> np.ndarray:
-    with urlopen(f"{address}/api/studio/pictures/{own}/file", timeout=20) as answer:
+    with urlopen(f"{address}/api/studio/pictures/{own}/file", timeout=60) as answer:
         return np.asarray(Image.open(io.BytesIO(answer.read())).convert("RGB"))
 
 
@@ -273,14 +274,51 @@ def test_only_what_is_painted_changes(studio, address, pipe):
     half = len(before) // 2
     assert changed[:half, :half].any()
     assert not changed[half + 4 :, half + 4 :].any()
-    settings = told(address, f"pictures/{edited}")["settings"]
-    assert settings["mask"]
+    painted = studio.inner_text("#brush output")
+    assert re.fullmatch(r"[1-9]\d?% is painted", painted)
     studio.click("#unstart")
     studio.locator(".tile .open").first.click()
     studio.click("#opened-again")
     studio.locator(".tile").nth(2).wait_for()
     finished(studio)
-    assert np.array_equal(pixels(address, ids(studio)[0]), after)
+    again = ids(studio)[0]
+    assert np.array_equal(pixels(address, again), after)
+    assert studio.inner_text("#brush output") == painted  # it can be painted further
+    assert masked(address, again).tobytes() == masked(address, edited).tobytes()
+
+
+def masked(address: str, own: str) -> np.ndarray:
+    """The mask that a picture was made under."""
+    name = told(address, f"pictures/{own}")["settings"]["mask"]
+    with urlopen(f"{address}/api/studio/inputs/{name}", timeout=60) as answer:
+        return np.asarray(Image.open(io.BytesIO(answer.read())).convert("L"))
+
+
+def test_a_mask_of_ones_own_keeps_its_greys_where_no_brush_was(studio, address, tmp_path):
+    drawn(studio, seed=3)
+    studio.locator(".tile .open").first.click()
+    studio.click("#opened-start")
+    ramp = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (32, 1))
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    studio.locator("#brush input[type=file]").set_input_files(tmp_path / "ramp.png")
+    share = studio.locator("#brush output")
+    studio.locator("#brush output", has_text="50% is painted").wait_for()
+    [edited] = drawn(studio, seed=4)
+    assert np.array_equal(masked(address, edited), ramp)
+    studio.locator("#brush canvas").press(" ")  # in the middle
+    assert share.inner_text() != "50% is painted"
+    [edited] = drawn(studio, seed=5)
+    found = masked(address, edited)
+    over = found != ramp
+    assert set(found[over]) <= {0, 255}
+    assert over[14:18, 14:18].all()
+    assert not over[:8].any()
+    for said in ("50% is painted", "0% is painted"):
+        studio.locator("#brush button", has_text="Undo").click()
+        assert share.inner_text() == said
+    (tmp_path / "no.png").write_text("no picture")
+    studio.locator("#brush input[type=file]").set_input_files(tmp_path / "no.png")
+    studio.locator("#brush output", has_text="no.png is no picture").wait_for()
 
 
 def test_a_grid_is_each_of_its_drawings(studio, address, pipe):
@@ -320,7 +358,7 @@ def test_which_is_better_goes_by_keys(studio, address):
     studio.locator("#vote-left").focus()
     studio.keyboard.press("ArrowLeft")
     studio.locator("#voted", has_text="1 said").wait_for()
-    with urlopen(f"{address}/api/studio/preferences.jsonl", timeout=20) as answer:
+    with urlopen(f"{address}/api/studio/preferences.jsonl", timeout=60) as answer:
         said = json.loads(answer.read().splitlines()[-1])
     assert (said["prompt"], said["better"]["id"]) == (FOX, better)
     assert {said["better"]["id"], said["worse"]["id"]} < set(own)
@@ -355,7 +393,7 @@ def test_its_every_view_is_for_every_reader(browser, address):
     drawn(page, steps=2, batch=2)
     page.click("#explain")
     page.click("#edit summary")
-    for details in ("#further", "#edit"):
+    for details in ("#further", "#edit", "#guides"):
         page.locator(details).evaluate("e => e.open = true")
     assert grave() == grave("dark") == []
     page.locator(".tile .open").first.click()

@@ -13,8 +13,11 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def own_for(pipe: Pipeline, *prompts: str) -> Pipeline:
-    """``own`` where drawing the prompts attaches something to the model, and else ``pipe``."""
-    return own(pipe) if attaching("\n".join(prompts)) else pipe
+    """``pipe``, or one whose model is its own as far as drawing the prompts attaches something."""
+    text = "\n".join(prompts)
+    if "<" in text:  # a LoRA, for all that is known
+        return own(pipe)
+    return _reading(pipe) if any(word in text for word in offered("embedding")) else pipe
 
 
 def own(pipe: Pipeline) -> Pipeline:
@@ -24,15 +27,15 @@ def own(pipe: Pipeline) -> Pipeline:
     them: the modules are copied, and no weight is until it is changed. The autoencoder, which no
     adapter reaches, stays as it is.
     """
-    model = pipe.model
-    encoders = tuple(replace(each, network=_copied(each.network)) for each in model.encoders)
-    copied = replace(model, network=_copied(model.network), encoders=encoders)
-    return Pipeline(copied, pipe.source, list(pipe.injected))
+    read = _reading(pipe)
+    return replace(read, model=replace(read.model, network=_copied(pipe.model.network)))
 
 
-def attaching(prompt: str) -> bool:
-    """Whether drawing a prompt attaches something to the model for as long as it takes."""
-    return "<" in prompt or any(word in prompt for word in offered("embedding"))
+def _reading(pipe: Pipeline) -> Pipeline:
+    """The same with text encoders of its own: new words reach nothing else."""
+    encoders = tuple(replace(each, network=_copied(each.network)) for each in pipe.model.encoders)
+    model = replace(pipe.model, encoders=encoders)
+    return replace(pipe, model=model, injected=list(pipe.injected))
 
 
 def _copied(network: Network) -> Network:

@@ -33,6 +33,7 @@ export function brush(host, { label, changed = () => {} }) {
   const brushed = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true }); // or erased
   const tint = new OffscreenCanvas(1, 1).getContext("2d");
   let under = null;
+  let base = null; // of what was loaded, in alpha
   let strokes = [];
   let stroke = null;
   let at = null;
@@ -59,7 +60,8 @@ export function brush(host, { label, changed = () => {} }) {
   function again() {
     const first = strokes.findLastIndex((each) => !each.points); // what was before it is gone
     for (const layer of [mask, brushed]) layer.clearRect(0, 0, mask.canvas.width, mask.canvas.height);
-    if (strokes[first]?.loaded) mask.drawImage(strokes[first].loaded, 0, 0);
+    base = strokes[first]?.base ?? null;
+    if (base) mask.drawImage(strokes[first].loaded, 0, 0);
     strokes.slice(first + 1).forEach(lay);
   }
 
@@ -105,7 +107,9 @@ export function brush(host, { label, changed = () => {} }) {
     const { width, height } = mask.canvas;
     const pixels = mask.getImageData(0, 0, width, height);
     const { data: over } = brushed.getImageData(0, 0, width, height);
-    for (let i = 3; i < over.length; i += 4) if (over[i]) pixels.data[i] = pixels.data[i] > 127 ? 255 : 0;
+    for (let i = 3; i < over.length; i += 4) {
+      pixels.data[i] = over[i] > 127 ? (pixels.data[i] > 127 ? 255 : 0) : (base?.[i] ?? 0);
+    }
     return pixels;
   }
 
@@ -227,7 +231,7 @@ export function brush(host, { label, changed = () => {} }) {
       pixels.data[i + 3] = ((0.299 * red + 0.587 * green + 0.114 * blue) * alpha) / 255;
     }
     context.putImageData(pixels, 0, 0);
-    strokes.push({ loaded });
+    strokes.push({ loaded, base: pixels.data });
     done();
   }
 
