@@ -136,8 +136,8 @@ def section(browser: Browser, address: str, times: int, steps: int) -> str:
         f"| | measured | to reach |\n|---|---|---|\n{table}\n\n"
         f"Medians of {times}, over loopback, in Chromium and over HTTP, of drawings of {steps} "
         "steps with guidance on the embedded model that show x̂₀. Two visitors take turns a step "
-        "at a time, so each waits for its own step and one of the other's; a beginning is what a first "
-        "step takes longer than another, for it reads the prompt. On "
+        "at a time, so each waits for its own step and one of the other's; a beginning is what a "
+        "first step takes longer than another, for it reads the prompt. On "
         f"{machine()}; the load average was {load:.1f} when it began. "
         "Made by `python bench/lab.py`.\n"
     )
