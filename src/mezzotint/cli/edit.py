@@ -58,6 +58,7 @@ def edit(
     clip_skip: options.ClipSkip = None,
     noise: options.Noise = "mezzotint",
     dtype: options.DType = "fp32",
+    engine: options.Engine = "auto",
 ) -> None:
     """Change the picture IN as PROMPT says."""
     width, height = size_of(size) if size is not None else (None, None)
@@ -78,7 +79,7 @@ def edit(
     region = None if mask is None else mask_of(mask)
     if instruct and model is None:
         model = INSTRUCTED
-    pipe = mz.load(model, *(part or []), dtype=dtype)
+    pipe = mz.load(model, *(part or []), dtype=dtype, engine=engine)
     stream = pipe.stream_edit(
         picture,
         prompt,

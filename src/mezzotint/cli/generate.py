@@ -42,6 +42,7 @@ def generate(
     clip_skip: options.ClipSkip = None,
     noise: options.Noise = "mezzotint",
     dtype: options.DType = "fp32",
+    engine: options.Engine = "auto",
 ) -> None:
     """Draw a picture of PROMPT."""
     width, height = size_of(size) if size is not None else (None, None)
@@ -53,7 +54,7 @@ def generate(
 
     import mezzotint as mz
 
-    pipe = mz.load(model, *(part or []), dtype=dtype)
+    pipe = mz.load(model, *(part or []), dtype=dtype, engine=engine)
     side = pipe.model.family.size
     followed = controls(control or [], model, (width or side, height or side))
     stream = pipe.stream(

@@ -72,6 +72,9 @@ Noise = Annotated[
     str, Option(help="Whose noise the seed stands for: mezzotint, diffusers, a1111, comfyui.")
 ]
 DType = Annotated[str, Option(help="What networks compute in: fp32, bf16 or fp16.")]
+Engine = Annotated[
+    str, Option(help="What executes networks: auto, eager, compiled, … (docs/engines.md)")
+]
 
 Mask = Annotated[
     str | None,
