@@ -2,22 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from textwrap import shorten
 
 import torch
+from torch import nn
 
 from mezzotint import weights
 from mezzotint.adapters.lora import lora
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.checkpoints.find import find, offered
 from mezzotint.checkpoints.folder import open_folder
+from mezzotint.checkpoints.pages import let_go
 from mezzotint.engines import ENGINES
+from mezzotint.engines.base import Engine
+from mezzotint.engines.stripped import stripped
 from mezzotint.errors import InputError, choose
 from mezzotint.families import storybook
 from mezzotint.families.base import Model
 from mezzotint.families.files import diffusers_folder, single_file
 from mezzotint.pipeline.pipeline import Pipeline
+from mezzotint.pipeline.shelf import Shelf
 
 EMBEDDED = {storybook.STORYBOOK.name: Path(weights.__path__[0])}
 FAMILIES: dict[str, Callable[[Path, str], Model]] = {storybook.STORYBOOK.name: storybook.load}
@@ -30,6 +36,7 @@ def load(
     dtype: str | None = None,
     device: str | None = None,
     engine: str = "auto",
+    low_memory: bool = False,
 ) -> Pipeline:
     """Load a model to draw with.
 
@@ -43,20 +50,23 @@ def load(
         dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
         device: such as "cpu" or "cuda"; a GPU by default where there is one.
         engine: how networks are executed, of ``mezzotint.engines.ENGINES``.
+        low_memory: whether one network at a time has its weights in memory, and pictures are
+            decoded in strips whatever their size; slower, and "auto" is "eager" then.
 
     Raises:
         InputError: there is no such model, it is damaged, or it cannot run as asked.
     """
-    executes = choose("engine", engine, ENGINES)()
+    executes = choose("engine", "eager" if low_memory and engine == "auto" else engine, ENGINES)()
     number = choose("dtype", dtype or "fp32", DTYPES)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     name = str(source or storybook.STORYBOOK.name)
     first, variant = named(name)
     files = [first, *(_part(str(part)) for part in parts)]
-    model = _placed(_model(files, variant), place, number)
+    ready = _spared if low_memory else _placed
+    model = ready(_model(files, variant), executes, place, number)
     if file := storybook.LORAS.get(variant):
         lora(first / file, fused=True).inject(model.parts)  # for good: it is part of the model
-    return Pipeline(replace(model, engine=executes), name)
+    return Pipeline(model, name)
 
 
 def named(name: str) -> tuple[Path, str]:
@@ -107,8 +117,30 @@ def _device(name: str) -> torch.device:
         raise InputError(f"device {name!r} cannot be used here, 'cpu' can: {reason}") from error
 
 
-def _placed(model: Model, device: torch.device, dtype: torch.dtype) -> Model:
+def _placed(model: Model, engine: Engine, device: torch.device, dtype: torch.dtype) -> Model:
+    """The model with its weights where and as they are computed with."""
     for network in model.modules.values():
-        network.to(device=device, dtype=dtype)
+        _place(network, device, dtype)
+    return _executed(model, stripped(engine), device)
+
+
+def _spared(model: Model, engine: Engine, device: torch.device, dtype: torch.dtype) -> Model:
+    """The model with its weights in their files, but for those of the network that computes."""
+    shelf = Shelf(list(model.modules.values()), device, dtype)
+    for encoder in model.encoders:  # which no engine executes
+        encoder.network.register_forward_pre_hook(lambda network, _: shelf.turn(network))
+    return _executed(model, shelf.engine(stripped(engine, bound=0)), device)
+
+
+def _executed(model: Model, engine: Engine, device: torch.device) -> Model:
     mean, std = model.latent_mean.to(device), model.latent_std.to(device)
-    return replace(model, latent_mean=mean, latent_std=std)
+    return replace(model, latent_mean=mean, latent_std=std, engine=engine)
+
+
+def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Put a network's weights in place one by one, and let go of what each takes in its file."""
+    for weight in chain(network.parameters(), network.buffers()):
+        before = weight.data
+        weight.data = before.to(device, dtype if before.is_floating_point() else None)
+        if weight.data_ptr() != before.data_ptr():
+            let_go(before)
