@@ -58,6 +58,7 @@ def edit(
     clip_skip: options.ClipSkip = None,
     noise: options.Noise = "mezzotint",
     dtype: options.DType = "fp32",
+    low_memory: options.LowMemory = False,
     engine: options.Engine = "auto",
 ) -> None:
     """Change the picture IN as PROMPT says."""
@@ -79,7 +80,7 @@ def edit(
     region = None if mask is None else mask_of(mask)
     if instruct and model is None:
         model = INSTRUCTED
-    pipe = mz.load(model, *(part or []), dtype=dtype, engine=engine)
+    pipe = mz.load(model, *(part or []), dtype=dtype, engine=engine, low_memory=low_memory)
     stream = pipe.stream_edit(
         picture,
         prompt,

@@ -42,6 +42,7 @@ def generate(
     clip_skip: options.ClipSkip = None,
     noise: options.Noise = "mezzotint",
     dtype: options.DType = "fp32",
+    low_memory: options.LowMemory = False,
     engine: options.Engine = "auto",
 ) -> None:
     """Draw a picture of PROMPT."""
@@ -54,7 +55,7 @@ def generate(
 
     import mezzotint as mz
 
-    pipe = mz.load(model, *(part or []), dtype=dtype, engine=engine)
+    pipe = mz.load(model, *(part or []), dtype=dtype, engine=engine, low_memory=low_memory)
     side = pipe.model.family.size
     followed = controls(control or [], model, (width or side, height or side))
     stream = pipe.stream(

@@ -72,6 +72,9 @@ Noise = Annotated[
     str, Option(help="Whose noise the seed stands for: mezzotint, diffusers, a1111, comfyui.")
 ]
 DType = Annotated[str, Option(help="What networks compute in: fp32, bf16 or fp16.")]
+LowMemory = Annotated[
+    bool, Option("--low-memory", help="Slower: one network at a time in memory, pictures in strips.")
+]
 Engine = Annotated[
     str, Option(help="What executes networks: auto, eager, compiled, … (docs/engines.md)")
 ]
