@@ -73,7 +73,7 @@ Noise = Annotated[
 ]
 DType = Annotated[str, Option(help="What networks compute in: fp32, bf16 or fp16.")]
 LowMemory = Annotated[
-    bool, Option("--low-memory", help="Slower: networks in memory one at a time, pictures in strips.")
+    bool, Option("--low-memory", help="Slower: networks in memory in turn, pictures in strips.")
 ]
 Engine = Annotated[
     str, Option(help="What executes networks: auto, eager, compiled, … (docs/engines.md)")
