@@ -1,27 +1,27 @@
 """A network's method as machine code, made by PyTorch's inductor ahead of time.
 
 Weights are inputs like any other. So a program holds none, is the same for all networks of one
-shape, and cannot be of other weights than those that it is given. Those of convolutions it takes as
-oneDNN lays them out; to do that at every call takes longer than the small maps' convolutions.
+shape, and cannot be of other weights than those that it is given.
 """
 
 # pyright: reportPrivateUsage=false
-# Ahead-of-time compilation is documented, and is in a module whose name begins with a line.
+# Ahead-of-time compilation is documented, and is in modules whose names begin with a line.
 
-import io
 import json
 import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from mezzotint.engines.calls import Inputs, pure, weights
+from mezzotint.engines.compiled_graph import Packing, attend_alone, laid, pack
 
+NAME = "package.pt2"
 PACKED = "packed"  # in a package's metadata
 OPTIONS = {  # nobody looks into the code with a profiler
     "aot_inductor.package": True,
@@ -29,11 +29,6 @@ OPTIONS = {  # nobody looks into the code with a profiler
     "aot_inductor.enable_line_tables": False,
     "aot_inductor.enable_frame_pointer": False,
 }
-CONV2D = (None, None, None, [1, 1], [0, 0], [1, 1], 1)  # its inputs where they are not given
-
-Packing: TypeAlias = tuple[list[int], list[int], list[int], int, list[int]]
-"""Padding, stride, dilation and groups of a convolution, and the shape of its input, which hints at
-the layout but is not tied to it."""
 
 
 class Program:
@@ -45,7 +40,12 @@ class Program:
         Raises:
             RuntimeError: it cannot be loaded here.
         """
-        self._loader = torch._inductor.aoti_load_package(io.BytesIO(package)).loader
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / NAME
+            path.write_bytes(package)
+            # what `aoti_load_package` ends with, without importing a compiler, which takes seconds
+            aoti: Any = torch._C._aoti  # pyright: ignore[reportAttributeAccessIssue]
+            self._loader = aoti.AOTIModelPackageLoader(str(path), "model", False, 1, -1)
         self._structure = pytree.treespec_loads(self._loader.get_call_spec()[1])
         packed = json.loads(self._loader.get_metadata()[PACKED])
         self._packed: dict[int, Packing] = {int(k): packing for k, packing in packed.items()}
@@ -56,9 +56,8 @@ class Program:
 
     def lay(self, k: int, weight: Tensor) -> Tensor:
         """Weight ``k`` as this program takes it."""
-        if k not in self._packed:
-            return weight.detach().contiguous()
-        return torch.ops.mkldnn._reorder_convolution_weight(weight.detach(), *self._packed[k])
+        packing, weight = self._packed.get(k), weight.detach()
+        return weight.contiguous() if packing is None else laid(weight, packing)
 
     def __call__(self, values: Sequence[Tensor], tensors: Sequence[Tensor]) -> Any:
         """What the method makes of these.
@@ -96,14 +95,15 @@ def compiled_package(network: nn.Module, method: str, inputs: Inputs) -> bytes:
         graph = torch.export.export(_Function(network, method, inputs), told).module(
             check_guards=False
         )
-        packed = _pack(graph, len(own))
+        packed = pack(graph, len(own))
+        attend_alone(graph)
         with tempfile.TemporaryDirectory() as folder:
             more = {
                 "aot_inductor.output_path": folder,
                 "aot_inductor.metadata": {PACKED: json.dumps(packed)},
             }
             files: Any = torch._inductor.aot_compile(graph, told, options=OPTIONS | more)
-            path = Path(folder) / "package.pt2"
+            path = Path(folder) / NAME
             package_aoti(str(path), files)
             return path.read_bytes()
 
@@ -117,37 +117,3 @@ class _Function(nn.Module):
 
     def forward(self, values: list[Tensor], tensors: list[Tensor]) -> Any:
         return self.function(values, tensors)
-
-
-def _pack(graph: fx.GraphModule, count: int) -> dict[int, Packing]:
-    """Let convolutions take packed weights; which of the first ``count`` inputs, and how packed."""
-    packed: dict[int, Packing] = {}
-    values = graph.graph.find_nodes(op="placeholder")[:count]
-    for node in graph.graph.find_nodes(op="call_function", target=torch.ops.aten.conv2d.default):
-        told: list[Any] = [*node.args, *CONV2D[len(node.args) :]]
-        x, weight, bias, stride, padding, dilation, groups = told
-        if weight not in values or len(weight.users) > 1 or node.kwargs or not _packs(weight):
-            continue
-        packing = list(padding), list(stride), list(dilation), groups
-        with graph.graph.inserting_before(node):
-            convolved = graph.graph.call_function(
-                torch.ops.mkldnn._convolution_pointwise.default,
-                (x, weight, bias, *packing, "none", [], ""),
-            )
-        convolved.meta = dict(node.meta)
-        node.replace_all_uses_with(convolved)
-        graph.graph.erase_node(node)
-        packed[values.index(weight)] = (*packing, list(x.meta["val"].shape))
-    graph.recompile()
-    return packed
-
-
-def _packs(weight: fx.Node) -> bool:
-    """Whether oneDNN takes convolutions of this dtype here."""
-    match weight.meta["val"].dtype:
-        case torch.float32:
-            return torch.backends.mkldnn.is_available()
-        case torch.bfloat16:
-            return torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        case _:
-            return False

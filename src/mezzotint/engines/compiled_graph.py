@@ -1,0 +1,90 @@
+"""What is changed in a traced network, as inductor does not see it by itself."""
+
+# pyright: reportPrivateUsage=false
+# oneDNN's layouts have no public name.
+
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, fx
+
+from mezzotint.nn.attention import attend
+
+CONV2D = (None, None, None, [1, 1], [0, 0], [1, 1], 1)  # its inputs where they are not given
+SCALED = (None, None, None, None, 0.0, False)  # the same of attention's
+
+Packing: TypeAlias = tuple[list[int], list[int], list[int], int, list[int]]
+"""Padding, stride, dilation and groups of a convolution, and the shape of its input, which hints at
+the layout but is not tied to it."""
+
+
+def pack(graph: fx.GraphModule, count: int) -> dict[int, Packing]:
+    """Let convolutions take their weights as oneDNN lays them out.
+
+    It would do that at every call, which takes longer than the convolutions of the coarsest maps.
+
+    Args:
+        graph: changed in place.
+        count: so many of its first inputs are weights.
+
+    Returns:
+        Which weights are to be given as ``laid`` makes them, and how.
+    """
+    packed: dict[int, Packing] = {}
+    values = graph.graph.find_nodes(op="placeholder")[:count]
+    for node in graph.graph.find_nodes(op="call_function", target=torch.ops.aten.conv2d.default):
+        told: list[Any] = [*node.args, *CONV2D[len(node.args) :]]
+        x, weight, bias, stride, padding, dilation, groups = told
+        if weight not in values or len(weight.users) > 1 or node.kwargs or not _packs(weight):
+            continue
+        packing = list(padding), list(stride), list(dilation), groups
+        convolution = torch.ops.mkldnn._convolution_pointwise.default
+        _replace(graph, node, convolution, (x, weight, bias, *packing, "none", [], ""))
+        packed[values.index(weight)] = (*packing, list(x.meta["val"].shape))
+    graph.recompile()
+    return packed
+
+
+def laid(weight: Tensor, packing: Packing) -> Tensor:
+    """A convolution's weight as oneDNN lays it out."""
+    return torch.ops.mkldnn._reorder_convolution_weight(weight, *packing)
+
+
+def _packs(weight: fx.Node) -> bool:
+    """Whether oneDNN takes convolutions of this dtype here."""
+    dtype = weight.meta["val"].dtype
+    if not torch.backends.mkldnn.is_available():
+        return False
+    supported = torch.ops.mkldnn._is_mkldnn_bf16_supported
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and supported())
+
+
+def attend_alone(graph: fx.GraphModule) -> None:
+    """Let attention in bfloat16 be ``nn.attention.attend``'s, whose kernel no graph can see."""
+    scaled = torch.ops.aten.scaled_dot_product_attention.default
+    for node in graph.graph.find_nodes(op="call_function", target=scaled):
+        plain = [*node.args, *SCALED[len(node.args) :]][3:] == [None, 0.0, False]
+        query = node.args[0]
+        if plain and not node.kwargs and query.meta["val"].dtype == torch.bfloat16:
+            _replace(graph, node, torch.ops.mezzotint.attend.default, node.args[:3])
+    graph.recompile()
+
+
+@torch.library.custom_op("mezzotint::attend", mutates_args=())
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    query, key, value = (x if x.stride(-1) == 1 else x.contiguous() for x in (query, key, value))
+    return attend(query, key, value, False).transpose(1, 2).contiguous().transpose(1, 2)
+
+
+@_attend.register_fake
+def _(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    b, heads, m, _ = query.shape
+    return query.new_empty(b, m, heads, value.shape[3]).transpose(1, 2)
+
+
+def _replace(graph: fx.GraphModule, node: fx.Node, target: Any, args: tuple[Any, ...]) -> None:
+    with graph.graph.inserting_before(node):
+        other = graph.graph.call_function(target, args)
+    other.meta = dict(node.meta)
+    node.replace_all_uses_with(other)
+    graph.graph.erase_node(node)
