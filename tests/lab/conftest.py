@@ -1,17 +1,26 @@
 """The lab as it is served, with the tiny model, and a real browser to see it in."""
 
+import importlib.util
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 import uvicorn
+from atelier import told
 
 from mezzotint.lab.app import create
 from mezzotint.pipeline.pipeline import Pipeline
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+GRAVE = ("serious", "critical")
+LOOK = """rules => axe.run(document, {
+    resultTypes: ["violations"], ...(rules && {runOnly: {type: "rule", values: rules}}),
+}).then(found => found.violations.map(each =>
+    [each.impact, each.id, each.nodes.map(node => node.html.slice(0, 120)).join(" ")]))"""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
@@ -61,3 +70,35 @@ def page(browser, address):
     yield page
     page.close()
     assert faults == []
+
+
+@pytest.fixture
+def studio(page, address):
+    """The page with an empty gallery, and a form that asks for little."""
+    for each in told(address, "pictures?limit=200")["pictures"]:
+        with urlopen(Request(f"{address}/api/studio/pictures/{each['id']}", method="DELETE")):
+            pass
+    page.goto(f"{address}/studio")
+    page.locator("#counted", has_text="Nothing yet").wait_for()
+    page.fill("#prompt", "a fox in the snow")
+    page.fill("#set-steps", "2")
+    return page
+
+
+@pytest.fixture(scope="session")
+def grave() -> Callable[..., list[list[str]]]:
+    """What axe-core finds in a page, which has no policy, that makes it unusable to some readers.
+
+    It is called with the page and, if not all, the rules; each finding is impact, rule and where.
+    """
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-playwright-python is not installed")
+    axe = (Path(found.origin).parent / "axe.min.js").read_text()
+
+    def looked(page, rules: list[str] | None = None) -> list[list[str]]:
+        if not page.evaluate("() => 'axe' in window"):
+            page.evaluate(f"() => {{ {axe} }}")
+        return [each for each in page.evaluate(LOOK, rules) if each[0] in GRAVE]
+
+    return looked

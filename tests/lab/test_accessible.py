@@ -1,22 +1,15 @@
 """Every page for every reader: what axe-core finds in it, and how far one comes by keyboard."""
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from mezzotint.lab.lessons import LESSONS
 
 PAGES = ("/", *(f"/lessons/{each.slug}" for each in LESSONS), "/lessons/alchemy", "/studio")
-GRAVE = ("serious", "critical")
 # contrast and what is beside what change with the light and the width; what things are called
 # does not, and is looked at once
 SEEN = ["color-contrast", "scrollable-region-focusable", "target-size", "link-in-text-block"]
-LOOK = """rules => axe.run(document, {
-    resultTypes: ["violations"], ...(rules && {runOnly: {type: "rule", values: rules}}),
-}).then(found => found.violations.map(each =>
-    [each.impact, each.id, each.nodes.map(node => node.html.slice(0, 120)).join(" ")]))"""
 CONTROLS = """() => {
     const some = "a[href], button, input, select, textarea, summary, [tabindex='0']";
     const found = {};
@@ -38,15 +31,6 @@ FOCUSED = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """axe-core, as the package brings it."""
-    found = importlib.util.find_spec("axe_playwright_python")
-    if found is None or found.origin is None:
-        pytest.skip("axe-playwright-python is not installed")
-    return (Path(found.origin).parent / "axe.min.js").read_text()
-
-
 @pytest.fixture
 def bare(browser) -> Iterator:
     """A page whose policy is put aside, which axe-core is not allowed by."""
@@ -55,22 +39,15 @@ def bare(browser) -> Iterator:
     context.close()
 
 
-def grave(page, axe: str, rules: list[str] | None = None) -> list[list[str]]:
-    """What makes a page unusable to some of its readers."""
-    if not page.evaluate("() => 'axe' in window"):
-        page.evaluate(f"() => {{ {axe} }}")
-    return [found for found in page.evaluate(LOOK, rules) if found[0] in GRAVE]
-
-
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_grave_is_found(bare, address, axe, path):
+def test_nothing_grave_is_found(bare, address, grave, path):
     bare.set_viewport_size({"width": 1280, "height": 900})
     bare.goto(address + path, wait_until="networkidle")
-    assert grave(bare, axe) == []
+    assert grave(bare) == []
     for width, scheme in ((1280, "dark"), (390, "dark"), (390, "light")):
         bare.set_viewport_size({"width": width, "height": 900})
         bare.emulate_media(color_scheme=scheme)
-        assert grave(bare, axe, SEEN) == [], (width, scheme)
+        assert grave(bare, SEEN) == [], (width, scheme)
 
 
 @pytest.mark.parametrize(
@@ -82,13 +59,13 @@ def test_nothing_grave_is_found(bare, address, axe, path):
         ("document.documentElement.removeAttribute('lang')", "html-has-lang"),
     ],
 )
-def test_what_is_grave_is_found(bare, address, axe, fault, rule):
+def test_what_is_grave_is_found(bare, address, grave, fault, rule):
     bare.goto(address)
     make = "const make = (tag, having, ...inside) => { const made = document.createElement(tag);"
     make += "for (const name in having) made.setAttribute(name, having[name]);"
     make += "made.append(...inside); return made; }; const main = document.getElementById('main');"
     bare.evaluate(f"() => {{ {make} {fault} }}")
-    assert [found for found in grave(bare, axe) if rule in found[1]]
+    assert [found for found in grave(bare) if rule in found[1]]
 
 
 def by_keyboard(page) -> tuple[list[str], list[str]]:

@@ -1,14 +1,10 @@
 """The studio in a real browser: what is drawn there is what Python draws of the same settings."""
 
-import importlib.util
-import io
 import json
-import re
-from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import numpy as np
-import pytest
+from atelier import drawn, finished, ids, pixels, told
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -21,48 +17,6 @@ A1111 = (
     "Schedule type: Karras, CFG scale: 2.5, Seed: 18446744073709551615, Size: 64x64, "
     "Hires upscale: 2, Version: v1.10.1"
 )
-
-
-def told(address: str, path: str):
-    with urlopen(f"{address}/api/studio/{path}", timeout=60) as answer:
-        return json.load(answer)
-
-
-def pixels(address: str, own: str) -> np.ndarray:
-    with urlopen(f"{address}/api/studio/pictures/{own}/file", timeout=60) as answer:
-        return np.asarray(Image.open(io.BytesIO(answer.read())).convert("RGB"))
-
-
-def ids(page) -> list[str]:
-    return [tile.get_attribute("data-id") for tile in page.locator(".tile").all()]
-
-
-@pytest.fixture
-def studio(page, address):
-    """The page with an empty gallery, and a form that asks for little."""
-    for each in told(address, "pictures?limit=200")["pictures"]:
-        with urlopen(Request(f"{address}/api/studio/pictures/{each['id']}", method="DELETE")):
-            pass
-    page.goto(f"{address}/studio")
-    page.locator("#counted", has_text="Nothing yet").wait_for()
-    page.fill("#prompt", FOX)
-    page.fill("#set-steps", "2")
-    return page
-
-
-def drawn(page, **settings) -> list[str]:
-    """Ids of what is drawn when these are put into the form, newest first."""
-    before = ids(page)
-    for name, value in settings.items():
-        page.fill(f"#set-{name}", str(value))
-    page.click("#go")
-    finished(page)
-    return [each for each in ids(page) if each not in before]
-
-
-def finished(page) -> None:
-    page.locator("#said", has_text="Done").wait_for()
-    page.locator("#go:enabled").wait_for()
 
 
 def test_what_is_drawn_is_what_python_draws(studio, address, pipe):
@@ -255,72 +209,6 @@ def test_another_tools_settings_are_read(studio, tmp_path):
     studio.locator("#brush canvas").wait_for()
 
 
-def test_only_what_is_painted_changes(studio, address, pipe):
-    [own] = drawn(studio, seed=3)
-    studio.locator(".tile .open").first.click()
-    studio.click("#opened-start")
-    canvas = studio.locator("#brush canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    studio.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
-    studio.mouse.down()
-    studio.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 3)
-    studio.mouse.up()
-    assert "Only what is painted" in studio.inner_text("#masked")
-    studio.fill("#prompt", "a castle")
-    [edited] = drawn(studio, seed=4)
-    before, after = pixels(address, own), pixels(address, edited)
-    changed = (before != after).any(-1)
-    half = len(before) // 2
-    assert changed[:half, :half].any()
-    assert not changed[half + 4 :, half + 4 :].any()
-    painted = studio.inner_text("#brush output")
-    assert re.fullmatch(r"[1-9]\d?% is painted", painted)
-    studio.click("#unstart")
-    studio.locator(".tile .open").first.click()
-    studio.click("#opened-again")
-    studio.locator(".tile").nth(2).wait_for()
-    finished(studio)
-    again = ids(studio)[0]
-    assert np.array_equal(pixels(address, again), after)
-    assert studio.inner_text("#brush output") == painted  # it can be painted further
-    assert masked(address, again).tobytes() == masked(address, edited).tobytes()
-
-
-def masked(address: str, own: str) -> np.ndarray:
-    """The mask that a picture was made under."""
-    name = told(address, f"pictures/{own}")["settings"]["mask"]
-    with urlopen(f"{address}/api/studio/inputs/{name}", timeout=60) as answer:
-        return np.asarray(Image.open(io.BytesIO(answer.read())).convert("L"))
-
-
-def test_a_mask_of_ones_own_keeps_its_greys_where_no_brush_was(studio, address, tmp_path):
-    drawn(studio, seed=3)
-    studio.locator(".tile .open").first.click()
-    studio.click("#opened-start")
-    ramp = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (32, 1))
-    Image.fromarray(ramp).save(tmp_path / "ramp.png")
-    studio.locator("#brush input[type=file]").set_input_files(tmp_path / "ramp.png")
-    share = studio.locator("#brush output")
-    studio.locator("#brush output", has_text="50% is painted").wait_for()
-    [edited] = drawn(studio, seed=4)
-    assert np.array_equal(masked(address, edited), ramp)
-    studio.locator("#brush canvas").press(" ")  # in the middle
-    assert share.inner_text() != "50% is painted"
-    [edited] = drawn(studio, seed=5)
-    found = masked(address, edited)
-    over = found != ramp
-    assert set(found[over]) <= {0, 255}
-    assert over[14:18, 14:18].all()
-    assert not over[:8].any()
-    for said in ("50% is painted", "0% is painted"):
-        studio.locator("#brush button", has_text="Undo").click()
-        assert share.inner_text() == said
-    (tmp_path / "no.png").write_text("no picture")
-    studio.locator("#brush input[type=file]").set_input_files(tmp_path / "no.png")
-    studio.locator("#brush output", has_text="no.png is no picture").wait_for()
-
-
 def test_a_grid_is_each_of_its_drawings(studio, address, pipe):
     studio.fill("#set-seed", "5")
     studio.click("#tab-grid")
@@ -366,26 +254,13 @@ def test_which_is_better_goes_by_keys(studio, address):
     assert studio.inner_text("#voted").endswith("1 said so far.")
 
 
-def axe() -> str:
-    found = importlib.util.find_spec("axe_playwright_python")
-    if found is None or found.origin is None:
-        pytest.skip("axe-playwright-python is not installed")
-    return (Path(found.origin).parent / "axe.min.js").read_text()
-
-
-def test_its_every_view_is_for_every_reader(browser, address):
+def test_its_every_view_is_for_every_reader(browser, address, grave):
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
-    script = axe()
 
-    def grave(scheme: str = "light") -> list:
+    def found(scheme: str = "light") -> list:
         page.emulate_media(color_scheme=scheme)
-        page.evaluate(f"() => {{ if (!window.axe) {{ {script} }} }}")
-        return page.evaluate(
-            "axe.run(document, {resultTypes: ['violations']}).then(f => f.violations"
-            ".filter(e => ['serious', 'critical'].includes(e.impact))"
-            ".map(e => [e.id, ...e.nodes.map(n => n.html.slice(0, 150))]))"
-        )
+        return grave(page)
 
     page.goto(f"{address}/studio")
     page.locator("#set-steps").wait_for()
@@ -395,22 +270,22 @@ def test_its_every_view_is_for_every_reader(browser, address):
     page.click("#edit summary")
     for details in ("#further", "#edit", "#guides"):
         page.locator(details).evaluate("e => e.open = true")
-    assert grave() == grave("dark") == []
+    assert found() == found("dark") == []
     page.locator(".tile .open").first.click()
     page.locator("#opened-start").wait_for()
-    assert grave("dark") == []
+    assert found("dark") == []
     page.click("#opened-compare")
     page.locator(".tile .open").nth(1).click()
     page.click("#wipe")
-    assert grave() == []
+    assert found() == []
     page.click("#comparing-close")
     page.click("#tab-grid")
-    assert grave() == []
+    assert found() == []
     page.click("#tab-vote")
     page.locator("#vote-left").wait_for()
-    assert grave() == []
+    assert found() == []
     page.locator("#set-steps").evaluate("e => e.removeAttribute('id')")
-    assert "label" in [each[0] for each in grave()]  # so it would be found
+    assert "label" in [each[1] for each in found()]  # so it would be found
     context.close()
 
 

@@ -74,17 +74,23 @@ def picture(sent: bytes) -> Image.Image:
             with Image.open(io.BytesIO(sent), formats=KINDS) as file:
                 width, height = file.size
                 if width * height > MOST_PIXELS:
-                    raise InputError(
-                        f"a picture of {width} x {height} is too large here: bring one of at most "
-                        f"{MOST_PIXELS // 10**6} megapixels"
-                    )
+                    raise _too_large(f"{width} x {height}")
                 file.load()
                 return ImageOps.exif_transpose(file).convert(
                     "RGBA" if file.has_transparency_data else "RGB"
                 )
     except InputError:
         raise
+    except Image.DecompressionBombError:
+        raise _too_large("so many pixels") from None
     except Exception as error:  # decoders raise whatever they like at what is broken
         raise InputError(
             f"this is no whole picture of a kind that is read here ({', '.join(KINDS)})"
         ) from error
+
+
+def _too_large(size: str) -> InputError:
+    most = MOST_PIXELS // 10**6
+    return InputError(
+        f"a picture of {size} is too large here: bring one of at most {most} megapixels"
+    )
