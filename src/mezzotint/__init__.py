@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from mezzotint.adapters.embedding import embedding
     from mezzotint.adapters.ip_adapter import ip_adapter
     from mezzotint.adapters.lora import lora
+    from mezzotint.adapters.savings import deepcache, first_block, token_merging
     from mezzotint.errors import InputError
     from mezzotint.pipeline.editing.masks import box, word
     from mezzotint.pipeline.load import load
@@ -21,10 +22,13 @@ __all__ = [
     "Step",
     "box",
     "controlnet",
+    "deepcache",
     "embedding",
+    "first_block",
     "ip_adapter",
     "load",
     "lora",
+    "token_merging",
     "word",
 ]
 
@@ -39,10 +43,13 @@ _HOMES = {
     "Step": "mezzotint.pipeline.pipeline",
     "box": "mezzotint.pipeline.editing.masks",
     "controlnet": "mezzotint.adapters.controlnet",
+    "deepcache": "mezzotint.adapters.savings",
     "embedding": "mezzotint.adapters.embedding",
+    "first_block": "mezzotint.adapters.savings",
     "ip_adapter": "mezzotint.adapters.ip_adapter",
     "load": "mezzotint.pipeline.load",
     "lora": "mezzotint.adapters.lora",
+    "token_merging": "mezzotint.adapters.savings",
     "word": "mezzotint.pipeline.editing.masks",
 }
 

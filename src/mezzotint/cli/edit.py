@@ -9,6 +9,7 @@ from mezzotint.cli import options
 from mezzotint.cli.change import expand_of, mask_of
 from mezzotint.cli.drawing import draw, named, shares_of
 from mezzotint.cli.output import check_picture, numbered, size_of
+from mezzotint.cli.savings import savings
 from mezzotint.errors import InputError
 
 INSTRUCTED = "storybook-instruct"  # the embedded model that takes instructions
@@ -33,6 +34,7 @@ def edit(
     ] = None,
     part: options.Part = None,
     lora: options.LoRA = None,
+    saving: options.Saving = None,
     prompts: options.Prompts = None,
     mask: options.Mask = None,
     strength: options.Strength = None,
@@ -76,6 +78,7 @@ def edit(
     import mezzotint as mz
     from mezzotint.pipeline.editing.pictures import read
 
+    saved = savings(saving or [])
     picture = read(image)
     region = None if mask is None else mask_of(mask)
     if instruct and model is None:
@@ -108,4 +111,4 @@ def edit(
         clip_skip=clip_skip,
         prompts=texts,
     )
-    draw(pipe, stream, lora or [], paths)
+    draw(pipe, stream, lora or [], paths, saved)

@@ -9,6 +9,7 @@ from mezzotint.cli import options
 from mezzotint.cli.controls import controls
 from mezzotint.cli.drawing import draw, named, shares_of
 from mezzotint.cli.output import check_picture, numbered, size_of
+from mezzotint.cli.savings import savings
 
 
 def generate(
@@ -26,6 +27,7 @@ def generate(
     part: options.Part = None,
     lora: options.LoRA = None,
     control: options.Control = None,
+    saving: options.Saving = None,
     prompts: options.Prompts = None,
     steps: options.Steps = None,
     cfg: options.Cfg = None,
@@ -55,6 +57,7 @@ def generate(
 
     import mezzotint as mz
 
+    saved = savings(saving or [])
     pipe = mz.load(model, *(part or []), dtype=dtype, engine=engine, low_memory=low_memory)
     side = pipe.model.family.size
     followed = controls(control or [], model, (width or side, height or side))
@@ -76,4 +79,4 @@ def generate(
         clip_skip=clip_skip,
         prompts=texts,
     )
-    draw(pipe, stream, lora or [], paths, followed)
+    draw(pipe, stream, lora or [], paths, [*followed, *saved])

@@ -31,6 +31,14 @@ Control = Annotated[
         "ControlNet's file and its map; then :SCALE, or :SCALE:START:END; may be repeated.",
     ),
 ]
+Saving = Annotated[
+    list[str] | None,
+    Option(
+        metavar="NAME[:NUMBER]",
+        help="Nearly the same picture, sooner: deepcache:3, first_block:0.1, token_merging:0.5; "
+        "may be repeated (docs/savings.md).",
+    ),
+]
 Prompts = Annotated[
     list[str] | None,
     Option(
