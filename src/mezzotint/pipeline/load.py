@@ -18,7 +18,7 @@ from mezzotint.checkpoints.pages import let_go
 from mezzotint.engines import ENGINES
 from mezzotint.engines.base import Engine
 from mezzotint.engines.stripped import stripped
-from mezzotint.errors import InputError, choose
+from mezzotint.errors import InputError, choose, within_memory
 from mezzotint.families import storybook
 from mezzotint.families.base import Model
 from mezzotint.families.files import diffusers_folder, single_file
@@ -63,7 +63,8 @@ def load(
     first, variant = named(name)
     files = [first, *(_part(str(part)) for part in parts)]
     ready = _spared if low_memory else _placed
-    model = ready(_model(files, variant), executes, place, number)
+    with within_memory(f"loading {name}", "load it in bf16, or with low_memory (--low-memory)"):
+        model = ready(_model(files, variant), executes, place, number)
     if file := storybook.LORAS.get(variant):
         lora(first / file, fused=True).inject(model.parts)  # for good: it is part of the model
     return Pipeline(model, name)

@@ -18,13 +18,15 @@ from mezzotint.adapters.pictures import Picture
 from mezzotint.diffusion import samplers
 from mezzotint.diffusion.guidance import cfg
 from mezzotint.diffusion.noise import alone
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, within_memory
 from mezzotint.families.base import Model
 from mezzotint.pipeline.drawing import Plan, Subject, blank, drawn, planned, to_picture
 from mezzotint.pipeline.editing.edit import prepared
 from mezzotint.pipeline.guided import Guide
 from mezzotint.pipeline.metadata import Recipe, attach
 from mezzotint.pipeline.request import EditOptions, Options, Request, complete
+
+LESS = "draw smaller, in bf16, or with low_memory (--low-memory)"
 
 __all__ = ["Output", "Pipeline", "Step", "to_picture"]
 
@@ -166,7 +168,8 @@ class Pipeline:
 
     @torch.no_grad()
     def _steps(self, plan: Plan, subject: Subject) -> Iterator[Step]:
-        with self.attached(*plan.adapters):
+        doing = f"drawing {subject.size[0]}x{subject.size[1]}"
+        with self.attached(*plan.adapters), within_memory(doing, LESS):
             images = drawn(self.model, plan, subject, self._at)
             recipes = [self._recipe(plan.request, subject.size, k) for k in range(len(images))]
             for batch in zip(*images, strict=True):
@@ -241,6 +244,7 @@ def _decoder(
 
     @torch.no_grad()
     def decode(latents: Tensor) -> list[Image.Image]:
-        return [show(one[None]) for show, one in zip(shown, latents, strict=True)]
+        with within_memory("decoding the pictures", LESS):
+            return [show(one[None]) for show, one in zip(shown, latents, strict=True)]
 
     return decode
