@@ -39,7 +39,7 @@ Run = Callable[..., Ran]
 def run(tmp_path, monkeypatch, capsys, tiny) -> Run:
     """Run the command line in this process, in an empty folder, with the tiny model."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mz, "load", lambda *files, dtype=None: tiny, raising=False)
+    monkeypatch.setattr(mz, "load", lambda *files, dtype=None, engine=None: tiny, raising=False)
 
     def run(*words: str) -> Ran:
         monkeypatch.setattr(sys, "argv", ["mezzotint", *words])

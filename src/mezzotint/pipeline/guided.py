@@ -98,7 +98,7 @@ def guided(model: Model, asked: Asked, grid: Tensor, at: Callable[[float], None]
     if asked.interval is None:
         return both
     # parts that are weighted move away from the negative prompt at any scale
-    plain = alone if weights == [1.0] else lambda x, t: pair(x, t)[0]
+    plain = alone if weights == [1.0] else cfg(pair, 1.0)
     return interval(both, plain, model.family.process, *_ratios(model, asked.interval, grid))
 
 
