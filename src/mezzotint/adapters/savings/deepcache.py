@@ -114,8 +114,11 @@ def shallow(
 
 def _readers(block: nn.Module) -> list[Attention]:
     """What reads the prompt in a block."""
-    readers = TransformerBlock | CrossBlock
-    return [each.attend_cross for each in block.modules() if isinstance(each, readers)]
+    return [
+        each.attend_cross
+        for each in block.modules()
+        if isinstance(each, TransformerBlock | CrossBlock)
+    ]
 
 
 def _blocks(level: nn.Module) -> list[nn.Module]:
