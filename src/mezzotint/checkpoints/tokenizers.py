@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from mezzotint.checkpoints.special_tokens import add_specials, read_json, read_text
 from mezzotint.checkpoints.spiece import read_pieces
@@ -94,6 +94,9 @@ def clip_tokenizer(path: Path, pad: str | None = None) -> TextTokenizer:
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.ByteLevel(), decoders.Replace("</w>", " "), decoders.Strip(" ", 0, 1)]
+    )
     config = path if path.is_dir() and pad is None else None
     padded = _CLIP_TOKENS if pad is None else {**_CLIP_TOKENS, "pad_token": pad}
     names = add_specials(tokenizer, config, padded, [])
@@ -129,6 +132,7 @@ def t5_tokenizer(path: Path) -> TextTokenizer:
             pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True),
         ]
     )
+    tokenizer.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
     extra = [*marks, *(f"<extra_id_{i}>" for i in range(T5_EXTRA))]
     names = add_specials(tokenizer, path if path.is_dir() else None, _T5_TOKENS, extra)
     end, pad = (_id(path, tokenizer, names[f"{name}_token"]) for name in ("eos", "pad"))

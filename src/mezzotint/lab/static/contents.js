@@ -8,10 +8,11 @@ function draw() {
   stop?.();
   const prompt = $("prompt").value;
   const asked = { prompt, show: "x", seed: Math.floor(Math.random() * 2 ** 31) };
-  $("said").textContent = "";
+  $("said").textContent = "Beginning…"; // for a large model this may take a while
   stop = listen("/api/draw", asked, {
     step: ({ index, total, pictures }) => {
       Object.assign($("plate"), { src: pictures.x, alt: `${prompt}, as far as it is drawn` });
+      $("said").textContent = "";
       $("step").textContent = `Step ${index + 1} of ${total}`;
     },
     done: () => {

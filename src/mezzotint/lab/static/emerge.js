@@ -153,7 +153,7 @@ $("ask").addEventListener("submit", (submitted) => {
   pause();
   $("lanes").replaceChildren();
   Object.assign($("scrub"), { max: 0, value: 0, disabled: true });
-  $("said").textContent = "";
+  $("said").textContent = "Beginning…";
   lanes = [];
   const asked = Object.fromEntries(["prompt", "steps", "cfg", "seed"].map((name) => [name, $(name).value]));
   const [sampler, rival] = [$("sampler").value, $("rival").value];

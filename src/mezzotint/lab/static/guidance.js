@@ -86,7 +86,7 @@ function begin() {
   away = $("negative").value.trim();
   figures();
   Object.assign($("scrub"), { max: 0, value: 0, disabled: true });
-  $("said").textContent = "";
+  $("said").textContent = "Beginning…";
   $("stop").disabled = false;
   stop = listen("/api/guidance", { ...asked(), cfg: $("cfg").value }, {
     step: came,

@@ -199,6 +199,7 @@ const other = picker($("other"), {
 $("ask").addEventListener("submit", (submitted) => {
   submitted.preventDefault();
   $("go").disabled = true;
+  say("Beginning…");
   one.clear();
   listen(
     "/api/latents/draw",

@@ -162,6 +162,7 @@ $("make").addEventListener("submit", (submitted) => {
   $("go").disabled = true;
   $("stop").disabled = false;
   $("carried").hidden = true;
+  $("again").textContent = "Beginning…";
   stops.make = listen("/api/production/provenance", { prompt: $("prompt").value, seed: $("seed").value || 0 }, {
     step: ({ index, total }) => {
       if ($("carried").hidden) $("again").textContent = `Step ${index + 1} of ${total}.`;

@@ -88,9 +88,10 @@ def render(recipe: Recipe, also: Mapping[str, object] | None = None) -> str:
         "CFG scale": recipe.cfg,
         "Seed": recipe.seed,
         "Size": f"{recipe.width}x{recipe.height}",
-        "Model hash": recipe.model_hash,
-        "Model": recipe.model,
     }
+    if recipe.model_hash:  # of a checkpoint's files it takes long, and nobody may have asked
+        written["Model hash"] = recipe.model_hash
+    written["Model"] = recipe.model
     if recipe.noise != "mezzotint":
         written["Noise"] = recipe.noise
     if recipe.batch != 1:
