@@ -1,4 +1,4 @@
-"""bench/gpu.sh, with a stand-in for the training: what comes back, and when it stops."""
+"""bench/gpu*.sh, with stand-ins for what they run: what comes back, and when they stop."""
 
 import os
 import subprocess
@@ -69,3 +69,22 @@ def test_a_run_that_fails_is_told_by_its_status(chain, tmp_path: Path):
     (tmp_path / "runs" / "model").write_text("in the way")
     assert chain().returncode not in (0, 75)
     assert not list((tmp_path / "out").glob("model.tar.*"))
+
+
+@pytest.mark.parametrize(
+    ("status", "left", "said"),
+    [(0, 0, "done"), (75, 75, "goes on"), (1, 1, ""), (124, 75, "goes on")],
+)
+def test_engines_are_measured_in_time(tmp_path: Path, status: int, left: int, said: str):
+    python, out = tmp_path / "python", tmp_path / "out"
+    python.write_text(f'#!/bin/sh\ncat >/dev/null\necho "$@" >"{tmp_path}/told"\nexit {status}\n')
+    python.chmod(0o755)
+    ran = subprocess.run(
+        ["bash", ROOT / "bench" / "gpu_engines.sh"],
+        env={**os.environ, "PYTHON": str(python), "OUT": str(out), "SHAPES": "tiny"},
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, said in ran.stdout) == (left, True), ran.stderr
+    told = (tmp_path / "told").read_text().split()
+    assert told == ["-", "tiny", "all", "diffusers,diffusers-compiled", "2", f"{out}/benchmarks.md"]

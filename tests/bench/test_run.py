@@ -157,6 +157,13 @@ def test_a_picture_that_is_off_has_fewer_decibels(tmp_path: Path):
     assert run.psnr(one, far) < run.psnr(one, other)
 
 
+def test_a_shape_that_nobody_knows_is_refused_before_any_work(stand_ins, tmp_path: Path):
+    asked = replace(settings(stand_ins("one")), shapes=("sd16",))
+    with pytest.raises(InputError, match="did you mean 'sd15'"):
+        measured(asked, tmp_path / "page.md")
+    assert stand_ins.log() == []
+
+
 def test_a_machine_that_cannot_be_measured_says_why(monkeypatch, tmp_path: Path):
     monkeypatch.setattr(run, "_run", lambda *_: ("", "no torch"))
     with pytest.raises(InputError, match="no torch"):

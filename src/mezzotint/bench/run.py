@@ -29,7 +29,7 @@ from mezzotint.bench.contestants import SCRIPTS, Contestant
 from mezzotint.bench.figures import Ceilings, Run, Works, keep, kept
 from mezzotint.bench.report import Entry, Findings, section
 from mezzotint.bench.shapes import PROMPT, SHAPES, Shape, fits
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, choose
 
 SEED = 1
 WARM_UP = 2  # steps
@@ -69,8 +69,11 @@ def bench(settings: Settings, out: Path, say: Callable[[str], None], tick: Tick)
     """Measure everything and write a section a shape into the page ``out``.
 
     Raises:
-        InputError: the page cannot be written, a model cannot be made, or an interpreter not run.
+        InputError: there is no such shape, the page cannot be written, a model cannot be made, or
+            an interpreter does not run.
     """
+    for name in settings.shapes:
+        choose("shape", name, SHAPES)
     found = who.versions(settings.python, settings.contestants)
     ceilings = measure_ceilings()
     works = {name: _works(name, fits(SHAPES[name])) for name in settings.shapes}

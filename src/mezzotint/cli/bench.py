@@ -7,7 +7,6 @@ from typing import Annotated
 from typer import Option
 
 from mezzotint.cli.output import whole_number
-from mezzotint.errors import choose
 
 
 def bench(
@@ -47,12 +46,10 @@ def bench(
     from mezzotint.bench import contestants
     from mezzotint.bench.run import Settings
     from mezzotint.bench.run import bench as run
-    from mezzotint.bench.shapes import ALL, SHAPES
+    from mezzotint.bench.shapes import ALL
     from mezzotint.cli.progress import phase_bar
 
     names = ALL if shape == "all" else tuple(name.strip() for name in shape.split(","))
-    for name in names:
-        choose("shape", name, SHAPES)
     asked = [*contestants.engines(engines), *contestants.peers(peers)]
     settings = Settings(names, asked, rounds, steps, peer_python or sys.executable, sdcpp)
     with phase_bar() as tick:

@@ -1,6 +1,7 @@
 """Draw with diffusers."""
 
-# pyright: basic, reportMissingImports=false
+# pyright: basic, reportMissingImports=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false
 
 from stopwatch import Stopwatch
 

@@ -1,5 +1,9 @@
 """Draw with an engine of this package."""
 
+# pyright: reportMissingImports=false
+
+from typing import Any
+
 from stopwatch import Stopwatch
 
 
@@ -14,16 +18,16 @@ def main() -> None:
         told["model"], dtype=told["dtype"], device=told["device"], engine=told["engine"] or "auto"
     )
     watch.mark("load")
-    scale = "cfg" if told["guided"] else "guidance"
-    noise = {"noise": "diffusers"} if told["noise"] else {}
+    options: dict[str, Any] = {"cfg" if told["guided"] else "guidance": told["scale"]}
+    if told["noise"]:
+        options["noise"] = "diffusers"
     steps = pipe.stream(
         told["prompt"],
         steps=told["steps"],
         seed=told["seed"],
         width=told["size"],
         height=told["size"],
-        **{scale: told["scale"]},
-        **noise,
+        **options,
     )
     *_, (last, _) = ((step, watch.lap()) for step in steps)
     last.output().images[0].save(told["picture"])

@@ -1,5 +1,7 @@
 """Draw with stable-diffusion.cpp's command line, which tells its times in its log."""
 
+# pyright: reportMissingImports=false
+
 import re
 import resource
 import subprocess

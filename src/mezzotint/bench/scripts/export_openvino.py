@@ -3,6 +3,7 @@
 # pyright: basic, reportMissingImports=false
 
 import sys
+from pathlib import Path
 
 from optimum.exporters.openvino import main_export
 from optimum.intel import OVConfig
@@ -14,7 +15,7 @@ def main() -> None:
     exact = OVConfig(dtype="fp16")  # left to itself it rounds the weights of large models to int8
     main_export(
         model,
-        folder,
+        Path(folder),  # a name will not do for its tokenizers
         task="text-to-image",
         library_name="diffusers",
         ov_config=exact,

@@ -58,7 +58,8 @@ class Stopwatch:
                 self._figures["busy"] = statistics.mean(self._busy) / 100
         else:
             gaps = [after - before for before, after in pairs]
-        self._figures["step"] = statistics.median(gaps)
+        if gaps:
+            self._figures["step"] = statistics.median(gaps)
 
     def decoded(self, decode: Callable[[], object]) -> None:
         """Time decoding the same latents once more."""
