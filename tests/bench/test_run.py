@@ -114,6 +114,20 @@ def test_one_that_fails_is_named_with_its_last_line_and_not_asked_again(stand_in
     assert names == ["broken", "sound", "sound", "sound"]
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "memory"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGFPE)", "SIGFPE"),
+        ("sys.exit(0)", "no figures"),
+        ("print('so be it'); sys.exit(0)", "no figures"),
+    ],
+)
+def test_one_that_ends_without_a_word_is_named(stand_ins, tmp_path: Path, more: str, said: str):
+    measured(settings(stand_ins("broken", more=more), rounds=1), tmp_path / "page.md")
+    assert f"{said} |" in (tmp_path / "page.md").read_text()
+
+
 def test_a_peer_that_is_not_installed_is_named_with_how_to(stand_ins, tmp_path: Path):
     absent = replace(stand_ins("absent"), kind=Kind("absent", "absent.py", ("no-such-thing",)))
     out = tmp_path / "page.md"

@@ -184,7 +184,10 @@ class Stage:
         if any(each.kind is who.SDCPP for each in contestants):
             one = str(self.folder / "model.safetensors")
             code = "import sys; from mezzotint.cli import main; main()"
-            _run([sys.executable, "-c", code, "convert", model, one, "--dtype", "fp16"])
+            command = [sys.executable, "-c", code, "convert", model, one, "--dtype", "fp16"]
+            if error := _run(command)[1]:
+                cpp = (each for each in contestants if each.kind is who.SDCPP)
+                why |= {each.name: f"failed: its file: {error}" for each in cpp}
         return why
 
     def draw(self, each: Contestant, number: int) -> Run:
@@ -195,9 +198,12 @@ class Stage:
         told = self._told(each, number) | {"picture": str(picture), "began": time.time()}
         command = [python, str(SCRIPTS / each.kind.script), json.dumps(told)]
         printed, error = _run(command, self._surroundings())
+        try:
+            figures: dict[str, float] = {} if error else json.loads(printed.splitlines()[-1])
+        except (IndexError, ValueError):
+            error = "it printed no figures"
         if error:
             return Run(self.name, each.name, number, {}, error)
-        figures: dict[str, float] = json.loads(printed.splitlines()[-1])
         known = self.folder / "reference.png"
         if number and known.exists() and not reference:
             figures["psnr"] = psnr(known, picture)
@@ -272,10 +278,11 @@ def _run(command: Sequence[str], surroundings: Mapping[str, str] | None = None) 
         return "", f"{command[0]}: {error.strerror}"
     if ran.returncode == -signal.SIGKILL:
         return "", "killed, most likely for its memory"
-    if ran.returncode or not ran.stdout.strip():
+    if ran.returncode < 0:
+        return "", f"fell to {signal.Signals(-ran.returncode).name}"
+    if ran.returncode:
         said = [line.strip() for line in ran.stderr.splitlines() if line.strip()]
-        last = said[-1] if said else f"status {ran.returncode}"
-        return ran.stdout, shorten(last, 160) if ran.returncode else ""
+        return "", shorten(said[-1] if said else f"status {ran.returncode}", 160)
     return ran.stdout, ""
 
 
