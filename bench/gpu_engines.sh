@@ -30,7 +30,8 @@ from functools import partial
 from pathlib import Path
 
 from mezzotint.bench import contestants
-from mezzotint.bench.run import Settings, bench
+from mezzotint.bench.run import bench
+from mezzotint.bench.stage import Settings
 from mezzotint.errors import InputError
 
 shapes, engines, peers, rounds, out = sys.argv[1:]

@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mezzotint.bench.figures import Ceilings
 from mezzotint.bench.page import machine, write
-from mezzotint.bench.run import measure_ceilings
+from mezzotint.bench.stage import measure_ceilings
 from mezzotint.diffusion import Process
 from mezzotint.families.sizes.write_configs import unet as diffusers_config
 from mezzotint.families.stable_diffusion import SD1

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mezzotint.bench import contestants, run
+from mezzotint.bench import contestants, run, stage
 from mezzotint.bench.contestants import Contestant, Kind
 from mezzotint.bench.figures import Ceilings
 from mezzotint.errors import InputError
@@ -36,9 +37,9 @@ print(json.dumps({{"import": 0.01, "step": {step}, "picture": 3.0, "peak": 1e9}}
 def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Make contestants that only say what they would have measured, and stand for the machine."""
     monkeypatch.setattr(contestants, "SCRIPTS", tmp_path)
-    monkeypatch.setattr(run, "SCRIPTS", tmp_path)
+    monkeypatch.setattr(stage, "SCRIPTS", tmp_path)
     monkeypatch.setattr(run, "measure_ceilings", lambda: CEILINGS)
-    monkeypatch.setattr(run, "_works", lambda name, whole: WORKS)
+    monkeypatch.setattr(run, "count_work", lambda name: WORKS)
     monkeypatch.setattr(run.Stage, "prepare", lambda self, there: {})
     log = tmp_path / "log"
     log.touch()
@@ -58,7 +59,7 @@ def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def settings(*taking_part: Contestant, rounds: int = 2) -> run.Settings:
-    return run.Settings(("tiny",), taking_part, rounds, 7, run.sys.executable, None)
+    return run.Settings(("tiny",), taking_part, rounds, 7, sys.executable, None)
 
 
 def measured(asked: run.Settings, out: Path) -> list[str]:
@@ -166,9 +167,9 @@ def test_a_picture_that_is_off_has_fewer_decibels(tmp_path: Path):
     Image.fromarray(pixels + 1).save(other)
     Image.fromarray(pixels + 50).save(far)
     shutil.copyfile(one, tmp_path / "same.png")
-    assert run.psnr(one, tmp_path / "same.png") == run.BEST
-    assert run.psnr(one, other) == pytest.approx(48.13, abs=0.01)  # 20 log₁₀ 255
-    assert run.psnr(one, far) < run.psnr(one, other)
+    assert stage.psnr(one, tmp_path / "same.png") == stage.BEST
+    assert stage.psnr(one, other) == pytest.approx(48.13, abs=0.01)  # 20 log₁₀ 255
+    assert stage.psnr(one, far) < stage.psnr(one, other)
 
 
 def test_a_shape_that_nobody_knows_is_refused_before_any_work(stand_ins, tmp_path: Path):
@@ -179,6 +180,6 @@ def test_a_shape_that_nobody_knows_is_refused_before_any_work(stand_ins, tmp_pat
 
 
 def test_a_machine_that_cannot_be_measured_says_why(monkeypatch, tmp_path: Path):
-    monkeypatch.setattr(run, "_run", lambda *_: ("", "no torch"))
+    monkeypatch.setattr(stage, "_run", lambda *_: ("", "no torch"))
     with pytest.raises(InputError, match="no torch"):
-        run.measure_ceilings()
+        stage.measure_ceilings()

@@ -44,9 +44,9 @@ def bench(
         whole_number("steps", steps, 2, 1000)
 
     from mezzotint.bench import contestants
-    from mezzotint.bench.run import Settings
     from mezzotint.bench.run import bench as run
     from mezzotint.bench.shapes import ALL
+    from mezzotint.bench.stage import Settings
     from mezzotint.cli.progress import phase_bar
 
     names = ALL if shape == "all" else tuple(name.strip() for name in shape.split(","))
