@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from mezzotint.adapters.base import Injected
 from mezzotint.adapters.deltas import Full
 from mezzotint.engines import remembered
 from mezzotint.families.base import Part
+from mezzotint.models.dit import DiT
 from mezzotint.models.unet import UNet
 from mezzotint.pipeline.pipeline import Pipeline
 
@@ -22,20 +24,37 @@ FOX = "a fox in the snow at night"
 ASKED = {"seed": 7, "steps": 4, "sampler": "heun"}  # which asks twice at a time
 
 
+Reads = TypeVar("Reads", UNet, DiT)
+
+
 class Counting:
     """The eager engine, which counts how often a prompt was read, and how often that was used."""
 
     def __init__(self, forgets: bool = False) -> None:
         self.forgets, self.made, self.used, self.rows = forgets, 0, 0, list[int]()
+        self.running = False
 
     def __call__(self, run: Callable, /, *inputs: Tensor, **named):
-        self.made += getattr(run, "__name__", "") == "memory"
         if isinstance(run, UNet):
             self.used += "memory" in named
             self.rows.append(len(inputs[0]))
         if self.forgets:
             named.pop("memory", None)
-        return run(*inputs, **named)
+        self.running = True
+        found = run(*inputs, **named)
+        self.running = False
+        return found
+
+    def counted(self, network: Reads) -> Reads:
+        """The network with its readings counted, but for those of a call without memory."""
+        read = network.memory
+
+        def memory(context: Tensor):
+            self.made += not self.running
+            return read(context)
+
+        network.memory = memory
+        return network
 
 
 @dataclass(frozen=True)
@@ -61,7 +80,8 @@ def by(pipe: Pipeline, forgets: bool = False) -> tuple[Pipeline, Counting]:
     engine, model = Counting(forgets), pipe.model
     network = UNet(model.network.params).eval()
     network.load_state_dict(model.network.state_dict())
-    return Pipeline(replace(model, network=network, engine=engine), pipe.source), engine
+    model = replace(model, network=engine.counted(network), engine=engine)
+    return Pipeline(model, pipe.source), engine
 
 
 Draws = Callable[[Pipeline], Iterator[Tensor]]
@@ -189,13 +209,14 @@ def test_nothing_is_remembered_while_something_looks_or_learns(tiny: Pipeline):
 def test_a_network_without_a_memory_is_given_none(tiny: Pipeline):
     network = torch.nn.Identity()
     with torch.no_grad():
-        assert remembered.remembered(Counting(), network, torch.randn(1, 2, 3))() == {}
+        assert remembered.remembered(network, torch.randn(1, 2, 3))() == {}
 
 
 def test_the_transformer_remembers_too():
     model, flow = tiny_storybook([FOX])
     engine = Counting()
-    model = replace(model, network=randomised(flow).eval(), engine=engine)
+    network = engine.counted(randomised(flow).eval())
+    model = replace(model, network=network, engine=engine)
     told = model.encode_prompts([FOX, ""])
     with torch.no_grad():
         network, x = model.network_for(told), torch.randn(2, 4, 4, 4)

@@ -13,7 +13,7 @@ from typing import Protocol, TypedDict, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from mezzotint.engines.base import Engine, State, hooked, state
+from mezzotint.engines.base import State, hooked, state
 from mezzotint.nn.memory import Memory
 
 
@@ -36,14 +36,13 @@ class Recalled(TypedDict, total=False):
     memory: Memory
 
 
-def remembered(engine: Engine, network: nn.Module, context: Tensor) -> Callable[[], Recalled]:
+def remembered(network: nn.Module, context: Tensor) -> Callable[[], Recalled]:
     """A function that gives what ``network`` remembers of ``context`` at the time of the call.
 
     It is nothing where the network has no memory, where something is hooked into it, and where
     gradients are kept, which would be of another step's graph.
 
     Args:
-        engine: executes the network's ``memory``.
         network: whose weights may change from call to call, and what is hooked into it.
         context: encoded prompts (b, n, d).
     """
@@ -58,7 +57,7 @@ def remembered(engine: Engine, network: nn.Module, context: Tensor) -> Callable[
             return {}
         now = [state(each) for each in readers]
         if known is None or known[0] != now:
-            known = now, engine(network.memory, context)
+            known = now, network.memory(context)  # once a prompt: no engine would make up for it
         return {"memory": known[1]}
 
     return recall

@@ -221,7 +221,7 @@ class Model:
         context = conditioning.context.to(self.dtype)
         vector = None if conditioning.vector is None else conditioning.vector.to(self.dtype)
         beside = () if conditioning.beside is None else (conditioning.beside,)
-        recall = remembered(self.engine, self.network, context)
+        recall = remembered(self.network, context)
 
         def network(x: Tensor, t: Tensor) -> Tensor:
             rows = x.shape[0]

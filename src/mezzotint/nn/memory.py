@@ -13,7 +13,7 @@ KeysValues: TypeAlias = tuple[Tensor, Tensor]
 """Keys and values (b, heads, n, d) of a prompt, for one attention."""
 
 Memory: TypeAlias = tuple[Tensor, ...]
-"""Keys, values, keys, values …, in the order in which a network attends: flat, as graphs like it."""
+"""Keys, values, keys, values …, in the order in which a network attends: flat, for graphs."""
 
 
 def flat(pairs: Iterable[KeysValues]) -> Memory:
