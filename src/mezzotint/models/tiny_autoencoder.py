@@ -69,6 +69,7 @@ class TinyBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block."""
         return F.relu(x + self.convs(x))
 
 
