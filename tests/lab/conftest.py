@@ -11,11 +11,13 @@ from urllib.request import Request, urlopen
 import pytest
 import uvicorn
 from atelier import told
+from starlette.testclient import TestClient
 
 from mezzotint.lab.app import create
 from mezzotint.pipeline.pipeline import Pipeline
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PATIENCE = 120_000  # ms: a machine that has much else to do is no fault of a page
 GRAVE = ("serious", "critical")
 LOOK = """rules => axe.run(document, {
     resultTypes: ["violations"], ...(rules && {runOnly: {type: "rule", values: rules}}),
@@ -28,6 +30,13 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 def pipe(tiny_model) -> Pipeline:
     """What draws at ``address``; a module that wants another has a fixture of this name."""
     return Pipeline(tiny_model, "tiny")
+
+
+@pytest.fixture(scope="module")
+def client(pipe) -> Iterator[TestClient]:
+    """Asks a lab without a browser; its routes take a while to be made, so tests share it."""
+    with TestClient(create(lambda: pipe), base_url="http://127.0.0.1") as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +68,7 @@ def browser():
 def page(browser, address):
     """A page that fails the test on any fault of a script and any request to elsewhere."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(
@@ -70,6 +80,15 @@ def page(browser, address):
     yield page
     page.close()
     assert faults == []
+
+
+@pytest.fixture
+def bare(browser):
+    """A page whose policy is put aside, which axe-core is not allowed by."""
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture

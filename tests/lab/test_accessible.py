@@ -1,7 +1,5 @@
 """Every page for every reader: what axe-core finds in it, and how far one comes by keyboard."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from mezzotint.lab.lessons import LESSONS
@@ -29,14 +27,6 @@ FOCUSED = """() => {
     return [found === document.body, found.dataset.control, found.outerHTML.slice(0, 90),
             ringed.some((each) => each && ring(getComputedStyle(each)))];
 }"""
-
-
-@pytest.fixture
-def bare(browser) -> Iterator:
-    """A page whose policy is put aside, which axe-core is not allowed by."""
-    context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
-    yield context.new_page()
-    context.close()
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -9,22 +9,14 @@ from urllib.request import urlopen
 
 import pytest
 import torch
-from starlette.testclient import TestClient
 
 from mezzotint.diffusion import Process
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons import LESSONS
 from mezzotint.lab.lessons.dissolve import SHOWN
 from mezzotint.lab.live import Event
 from mezzotint.lab.source import ROOT, excerpt
 
 FOX = "a fox"
-
-
-@pytest.fixture
-def client(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def events(text: str) -> list[tuple[str, dict]]:

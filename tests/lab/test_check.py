@@ -5,10 +5,8 @@ import re
 
 import pytest
 import torch
-from starlette.testclient import TestClient
 
 from mezzotint.diffusion import Process
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons import LESSONS
 from mezzotint.lab.lessons.check.numbers import calls, numbers
 from mezzotint.lab.lessons.check.sets import FOLDER, ORDER, _question, sets
@@ -97,9 +95,8 @@ def test_a_number_follows_what_computes_it(monkeypatch):
     assert (calls("dpmpp_2m", 7), calls("dpm2", 7)) == (7, 13)
 
 
-def test_the_server_tells_all(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        told = client.get("/api/check").json()["sets"]
+def test_the_server_tells_all(client):
+    told = client.get("/api/check").json()["sets"]
     assert [each["slug"] for each in told] == list(ORDER)
     assert told[0]["questions"][0]["asks"] == SETS[0].questions[0].asks
 

@@ -5,21 +5,13 @@ import re
 
 import pytest
 import torch
-from starlette.testclient import TestClient
 
 from mezzotint.diffusion import times
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.diffusion.spent import calls
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons.emerge import Courses, apart, drawing, going_on
 
 FOX = "a fox"
-
-
-@pytest.fixture
-def client(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def told(client, path: str = "", **asked) -> list[tuple[str, dict]]:

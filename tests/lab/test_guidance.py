@@ -9,11 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from starlette.testclient import TestClient
 
 from mezzotint.diffusion import Process
 from mezzotint.diffusion.guidance import cfg
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons.guidance import (
     MIDDLING,
     SHOWN,
@@ -28,12 +26,6 @@ from mezzotint.lab.live import as_url
 
 FOX = "a fox in the snow at night"
 RULES = ("cfg", "rescaled", "projected", "interval")
-
-
-@pytest.fixture
-def client(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def told(client, path: str = "", **asked) -> list[tuple[str, dict]]:

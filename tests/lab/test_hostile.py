@@ -12,7 +12,6 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from mezzotint.lab import serve as serving
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons import LESSONS
 
 PAGES = ("/", *(f"/lessons/{each.slug}" for each in LESSONS), "/studio")
@@ -27,12 +26,6 @@ HOSTILE = {
     "a form": {"sec-fetch-site": "cross-site", "origin": "http://evil.example"}
     | {"sec-fetch-dest": "document", "content-type": "text/plain"},
 }
-
-
-@pytest.fixture
-def client(tiny) -> Iterator[TestClient]:
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def asked(client: TestClient) -> list[tuple[str, str]]:

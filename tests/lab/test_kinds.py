@@ -8,12 +8,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from mezzotint.diffusion import denoiser, times
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons.kinds import measured
 from mezzotint.lab.lessons.kinds.plane import DATA, NEAR, coverage, data, entropy, grid, ring
 from mezzotint.lab.lessons.kinds.race import TURN, race, runners
@@ -172,10 +170,9 @@ def test_the_table_is_shown_where_it_exists(tmp_path):
     assert measured.table.__wrapped__(file) == told
 
 
-def test_a_race_is_told_as_it_goes(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        text = client.get("/api/kinds/race", params={"steps": 2, "data": "grid"}).text
-        assert client.get("/api/kinds/race", params={"steps": 0}).status_code == 422
+def test_a_race_is_told_as_it_goes(client):
+    text = client.get("/api/kinds/race", params={"steps": 2, "data": "grid"}).text
+    assert client.get("/api/kinds/race", params={"steps": 0}).status_code == 422
     names = re.findall(r"event: (\w+)", text)
     assert names == ["begin", *["at"] * 4, *["measured"] * 4, "done"]
     assert "NaN" not in text

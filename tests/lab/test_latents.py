@@ -10,20 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from starlette.testclient import TestClient
 
 from mezzotint.errors import InputError
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons import latents
 from mezzotint.lab.lessons.latents import Nudge, changed, in_bytes, jpeg_within, psnr, reach
 
 SUBJECT = "src/mezzotint/lab/static/subjects/fox.webp"
-
-
-@pytest.fixture
-def client(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 @pytest.fixture

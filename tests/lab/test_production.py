@@ -10,11 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from starlette.testclient import TestClient
 
 import mezzotint
 from mezzotint.errors import InputError
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons.production import measure
 from mezzotint.lab.lessons.production.energy import meter
 from mezzotint.lab.lessons.production.measure import Measured, curve, measured, spread, told
@@ -188,15 +186,14 @@ def test_what_the_page_says_is_not_there_is_not_there():
     assert not built & {"safety", "safety.py", "watermark.py", "provenance.py", "c2pa.py"}
 
 
-def test_the_server_tells_it(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        asked = {"prompt": "a fox", "seed": 1}
-        names = [
-            name for name, _ in events(client.get("/api/production/provenance", params=asked).text)
-        ]
-        assert names == ["step"] * 4 + ["read"] + ["step"] * 4 + ["done"]
-        (name, said), *_ = events(client.get("/api/production/curve", params={"against": "x"}).text)
-        assert (name, "'x'" in said["why"]) == ("refused", True)
+def test_the_server_tells_it(client):
+    asked = {"prompt": "a fox", "seed": 1}
+    names = [
+        name for name, _ in events(client.get("/api/production/provenance", params=asked).text)
+    ]
+    assert names == ["step"] * 4 + ["read"] + ["step"] * 4 + ["done"]
+    (name, said), *_ = events(client.get("/api/production/curve", params={"against": "x"}).text)
+    assert (name, "'x'" in said["why"]) == ("refused", True)
 
 
 def test_the_page_measures_as_it_opens(page, address, tiny_model, monkeypatch):

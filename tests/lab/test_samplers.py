@@ -7,13 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from mezzotint.diffusion import Process, times
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.diffusion.spent import steps_within
 from mezzotint.errors import InputError
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons.samplers import numbers
 from mezzotint.lab.lessons.samplers.exact import PROCESSES, curves, goal, grid_of, sample
 from mezzotint.lab.lessons.samplers.live import (
@@ -35,12 +33,6 @@ from mezzotint.lab.lessons.samplers.measure import (
 )
 
 FOX = "a fox"
-
-
-@pytest.fixture
-def client(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def events(text: str) -> list[tuple[str, dict]]:

@@ -49,12 +49,6 @@ def pipe(folder: Path) -> Iterator[Pipeline]:
         yield mz.load(folder)
 
 
-@pytest.fixture
-def client(pipe: Pipeline):
-    with TestClient(create(lambda: pipe), base_url="http://127.0.0.1") as client:
-        yield client
-
-
 def brought(client: TestClient, picture: Image.Image) -> str:
     file = io.BytesIO()
     picture.save(file, "PNG")

@@ -214,10 +214,10 @@ def test_the_page_steers_and_makes_again(page, address, pipe, folder, tmp_path):
     assert not third.get_by_label("Until").is_visible()
 
 
-def test_its_panel_is_for_every_reader(browser, address, grave, tmp_path):
+def test_its_panel_is_for_every_reader(bare, address, grave, tmp_path):
     PICTURE.save(tmp_path / "noise.png")
-    context = browser.new_context(bypass_csp=True, viewport={"width": 390, "height": 900})
-    page = context.new_page()
+    page = bare
+    page.set_viewport_size({"width": 390, "height": 900})
     page.goto(f"{address}/studio")
     page.locator("#go:enabled").wait_for()
     page.click("#guides summary")
@@ -226,7 +226,6 @@ def test_its_panel_is_for_every_reader(browser, address, grave, tmp_path):
     page.click("#boxed")
     assert grave(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    context.close()
 
 
 def test_the_page_says_why_nothing_can_steer(page, address):

@@ -254,9 +254,8 @@ def test_which_is_better_goes_by_keys(studio, address):
     assert studio.inner_text("#voted").endswith("1 said so far.")
 
 
-def test_its_every_view_is_for_every_reader(browser, address, grave):
-    context = browser.new_context(bypass_csp=True)
-    page = context.new_page()
+def test_its_every_view_is_for_every_reader(bare, address, grave):
+    page = bare
 
     def found(scheme: str = "light") -> list:
         page.emulate_media(color_scheme=scheme)
@@ -286,7 +285,6 @@ def test_its_every_view_is_for_every_reader(browser, address, grave):
     assert found() == []
     page.locator("#set-steps").evaluate("e => e.removeAttribute('id')")
     assert "label" in [each[1] for each in found()]  # so it would be found
-    context.close()
 
 
 def test_nothing_sticks_out(studio):

@@ -14,7 +14,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from starlette.testclient import TestClient
 from storybooks import SIZES, tiny_storybook
 
 from mezzotint.adapters.attention import watched
@@ -24,7 +23,6 @@ from mezzotint.evals.features import clip_features, extract
 from mezzotint.evals.towers import load_towers
 from mezzotint.families import storybook
 from mezzotint.families.base import Canvas
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons.text import alike, attending, cosines, eye_of, heard, tokens
 from mezzotint.models.clip import CLIPVision
 from mezzotint.pipeline.pipeline import Pipeline
@@ -46,12 +44,6 @@ def saved(folder: Path, projection: int) -> Pipeline:
     vision = CLIPVision(replace(SIZES.vision, projection=projection))
     storybook.save(model, folder, vision=vision)
     return Pipeline(storybook.load(folder), str(folder))
-
-
-@pytest.fixture
-def client(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def told(client, path: str, asked) -> list[tuple[str, dict]]:

@@ -7,12 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from mezzotint.diffusion import denoising_loss
 from mezzotint.diffusion.prediction import from_x0
 from mezzotint.errors import InputError
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons.trick import training
 from mezzotint.lab.lessons.trick.learning import (
     AIMS,
@@ -33,12 +31,6 @@ STEPS = 200
 
 def sent(points: torch.Tensor) -> str:
     return "_".join(map(str, points.mul(100).round().int().flatten().tolist()))
-
-
-@pytest.fixture
-def client(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

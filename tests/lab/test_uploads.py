@@ -7,10 +7,8 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.testclient import TestClient
 
 from mezzotint.errors import InputError
-from mezzotint.lab.app import create
 from mezzotint.lab.uploads import KEPT, MOST_BYTES, Uploads, picture
 
 RED = Image.new("RGB", (20, 10), "red")
@@ -80,11 +78,10 @@ def test_the_last_are_kept_by_their_pixels():
         uploads.find(first)
 
 
-def test_the_server_takes_and_refuses_them(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        names = {"content-type": "text/html", "content-disposition": "filename=../../red.exe"}
-        brought = client.post("/api/pictures", content=as_file(RED, "PNG"), headers=names)
-        assert (brought.status_code, brought.json()["size"]) == (201, [20, 10])
-        assert client.post("/api/pictures", content=as_file(RED, "BMP")).json() == brought.json()
-        refused = client.post("/api/pictures", content=bytes(MOST_BYTES + 1))
-        assert (refused.status_code, "over 20 MB" in refused.json()["why"]) == (400, True)
+def test_the_server_takes_and_refuses_them(client):
+    names = {"content-type": "text/html", "content-disposition": "filename=../../red.exe"}
+    brought = client.post("/api/pictures", content=as_file(RED, "PNG"), headers=names)
+    assert (brought.status_code, brought.json()["size"]) == (201, [20, 10])
+    assert client.post("/api/pictures", content=as_file(RED, "BMP")).json() == brought.json()
+    refused = client.post("/api/pictures", content=bytes(MOST_BYTES + 1))
+    assert (refused.status_code, "over 20 MB" in refused.json()["why"]) == (400, True)

@@ -5,25 +5,17 @@ import re
 
 import pytest
 import torch
-from starlette.testclient import TestClient
 
 from mezzotint.diffusion import flux_shift, times
 from mezzotint.errors import InputError
 from mezzotint.families import flux, recognise, sd3
 from mezzotint.families import stable_diffusion as sd
-from mezzotint.lab.app import create
 from mezzotint.lab.lessons.wild import HERE
 from mezzotint.lab.lessons.wild.facts import attending, beside, here, prompt_tokens, row, size_of
 from mezzotint.lab.lessons.wild.known import CLOSED, KNOWN
 
 # millions of weights, as the publications and model cards say
 PUBLISHED = {"sd1": 860, "sd2": 865, "sdxl": 2567, "sd3": 2028, "flux-dev": 11901}
-
-
-@pytest.fixture
-def client(tiny):
-    with TestClient(create(lambda: tiny), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def events(text: str) -> list[tuple[str, dict]]:

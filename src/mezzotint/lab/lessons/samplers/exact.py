@@ -70,8 +70,9 @@ def goal(process: str, spacing: str) -> Tensor:
     return sample("unipc", PROCESSES[process], grid, {"order": 3})
 
 
+@cache
 def run(sampler: str, process: str, spacing: str, calls: int) -> Run:
-    """Sample in about so many calls of the denoiser."""
+    """Sample in about so many calls of the denoiser; the same for every visitor."""
     grid = grid_of(PROCESSES[process], steps_for(sampler, calls), spacing)
     found = sample(sampler, PROCESSES[process], grid, {})
     cost = spent.calls(SAMPLERS[sampler], grid, PROCESSES[process])
