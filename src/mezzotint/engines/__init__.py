@@ -11,9 +11,23 @@ def _compiled() -> Engine:
     return compiled()
 
 
+def _openvino() -> Engine:
+    from mezzotint.engines.openvino_engine import openvino
+
+    return openvino()
+
+
+def _openvino_int8() -> Engine:
+    from mezzotint.engines.openvino_int8 import openvino_int8
+
+    return openvino_int8()
+
+
 ENGINES: dict[str, Callable[[], Engine]] = {
     "auto": lambda: eager,
     "eager": lambda: eager,
     "compiled": _compiled,
+    "openvino": _openvino,
+    "openvino-int8": _openvino_int8,
 }
 """What makes each engine; ``auto`` is eager for now."""
