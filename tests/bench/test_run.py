@@ -183,3 +183,23 @@ def test_a_machine_that_cannot_be_measured_says_why(monkeypatch, tmp_path: Path)
     monkeypatch.setattr(stage, "_run", lambda *_: ("", "no torch"))
     with pytest.raises(InputError, match="no torch"):
         stage.measure_ceilings()
+
+
+def test_a_shape_that_was_finished_is_not_made_again(stand_ins, tmp_path: Path, monkeypatch):
+    asked, out = replace(settings(stand_ins("one")), shapes=("tiny", "sd15")), tmp_path / "page.md"
+    draw = run.Stage.draw
+
+    def stopped(self, each, number):
+        if self.name == "sd15":
+            raise KeyboardInterrupt
+        return draw(self, each, number)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(run.Stage, "draw", stopped)
+        measured(asked, out)
+    before, made = len(stand_ins.log()), []
+    monkeypatch.setattr(run.Stage, "prepare", lambda self, there: made.append(self.name) or {})
+    measured(asked, out)
+    assert made == ["sd15"]
+    assert len(stand_ins.log()) - before == 3
+    assert out.read_text().count("## ") == 2

@@ -37,6 +37,7 @@ class Findings:
         works: FLOPs of a step, and of decoding.
         entries: the contestants.
         machine: in words.
+        versions: of what was measured beside this package, in words.
     """
 
     shape: Shape
@@ -47,6 +48,7 @@ class Findings:
     works: Works
     entries: Sequence[Entry]
     machine: str
+    versions: str
 
 
 def section(found: Findings) -> str:
@@ -117,8 +119,8 @@ def _about(found: Findings) -> str:
         f"Each drew {times}, every time in a new process, with {weights}.{sizes} A step computes "
         f"{flops:,.0f} GFLOP in convolutions and products; the ceiling is what they would take at "
         f"the best rates that this machine showed in the same run: {rates}; memory "
-        f"{ceilings.bandwidth / 1e9:.0f} GB/s. On {found.machine}, {place}. Made by "
-        "`mezzotint bench`."
+        f"{ceilings.bandwidth / 1e9:.0f} GB/s. On {found.machine}, {place}; "
+        f"{found.versions}. Made by `mezzotint bench`."
     )
 
 

@@ -7,6 +7,7 @@ same command goes on after a run that was stopped.
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def bench(settings: Settings, out: Path, say: Callable[[str], None], tick: Tick)
     ceilings = measure_ceilings()
     works = {name: count_work(name) for name in settings.shapes}
     say(f"this takes about {_minutes(settings, ceilings, works, found):.0f} min")
+    versions = ", ".join(f"{of} {number}" for of, number in found.items() if number)
+    versions = ", ".join(filter(None, [f"torch {version('torch')}", versions]))
     file = out.with_suffix(".rounds.json")
     asked = _asked(settings, ceilings, found)
     runs = kept(file, asked)
@@ -47,16 +50,21 @@ def bench(settings: Settings, out: Path, say: Callable[[str], None], tick: Tick)
             each.name: who.absence(each, SHAPES[name], ceilings.device, found, settings.sdcpp)
             for each in settings.contestants
         }
-        with tempfile.TemporaryDirectory(prefix="mezzotint-bench-") as folder:
-            there = [each for each in settings.contestants if not missing[each.name]]
-            stage = Stage(Path(folder), name, settings, ceilings)
-            for each, why in stage.prepare(there).items():
-                missing[each] = why
-            for best in _rounds(stage, there, missing, runs, tick):
-                keep(file, asked, runs)
-                ceilings = best
+        have = {(run.contestant, run.round) for run in runs if run.shape == name}
+        there = [each for each in settings.contestants if not missing[each.name]]
+        if there := unfinished(there, settings.rounds, have):
+            with tempfile.TemporaryDirectory(prefix="mezzotint-bench-") as folder:
+                stage = Stage(Path(folder), name, settings, ceilings)
+                missing |= stage.prepare(there)
+                there = [each for each in there if not missing[each.name]]
+                for best in _rounds(
+                    stage, turns(there, settings.rounds, have), missing, runs, tick
+                ):
+                    keep(file, asked, runs)
+                    ceilings = best
         mine = [run for run in runs if run.shape == name]
-        page.write(out, section(_findings(name, settings, ceilings, works[name], mine, missing)))
+        findings = _findings(name, settings, ceilings, works[name], mine, missing, versions)
+        page.write(out, section(findings))
     file.unlink(missing_ok=True)
 
 
@@ -70,8 +78,7 @@ def turns(
         rounds: that count.
         have: names and rounds that are not needed again; who has all of them need not warm up.
     """
-    wanted = range(1, rounds + 1)
-    left = [c for c in contestants if any((c.name, number) not in have for number in wanted)]
+    left = unfinished(contestants, rounds, have)
     for number in range(rounds + 1):
         backwards = number > 0 and number % 2 == 0
         for each in reversed(left) if backwards else left:
@@ -79,17 +86,23 @@ def turns(
                 yield number, each
 
 
+def unfinished(
+    contestants: Sequence[Contestant], rounds: int, have: set[tuple[str, int]]
+) -> list[Contestant]:
+    """Those who have a round to draw in."""
+    wanted = range(1, rounds + 1)
+    return [c for c in contestants if any((c.name, number) not in have for number in wanted)]
+
+
 def _rounds(
     stage: Stage,
-    contestants: Sequence[Contestant],
+    turns: Iterator[tuple[int, Contestant]],
     missing: dict[str, str],
     runs: list[Run],
     tick: Tick,
 ) -> Iterator[Ceilings]:
     """Let everyone draw; after each, ``runs`` has its turn, and the ceilings so far are given."""
-    there = [each for each in contestants if not missing[each.name]]
-    have = {(run.contestant, run.round) for run in runs if run.shape == stage.name}
-    order, ceilings, at = list(turns(there, stage.settings.rounds, have)), stage.ceilings, 0
+    order, ceilings, at = list(turns), stage.ceilings, 0
     for done, (number, each) in enumerate(order, 1):
         if number > at:
             at, ceilings = number, ceilings | measure_ceilings()
@@ -100,7 +113,6 @@ def _rounds(
                 missing[each.name] = f"failed: {run.error}"
         tick(stage.name, done, len(order))
         yield ceilings
-    yield ceilings
 
 
 def _minutes(
@@ -149,6 +161,7 @@ def _findings(
     works: Works,
     runs: Sequence[Run],
     missing: Mapping[str, str],
+    versions: str,
 ) -> Findings:
     return Findings(
         shape=SHAPES[name],
@@ -166,4 +179,5 @@ def _findings(
             for each in settings.contestants
         ],
         machine=page.machine(),
+        versions=versions,
     )
