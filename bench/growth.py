@@ -35,6 +35,7 @@ if model:
     for weight in pipe.model.network.parameters():
         weight.sum()  # what is in memory whatever is drawn
 before = int(Path("/proc/self/statm").read_text().split()[1]) * page
+pipe.generate("a fox in the snow", seed=1, **{**options, "steps": 1, "batch": 1})  # is slower
 start = time.perf_counter()
 pipe.generate("a fox in the snow", seed=1, **options)
 spent = time.perf_counter() - start
@@ -141,7 +142,9 @@ def plot(found: Mapping[str, tuple[Axis, Sequence[tuple[float, float]]]], to: Pa
             place, y = places[row, column], scale * np.asarray([each[row] for each in measured])
             place.loglog(x, y, "o-", label="measured")
             place.loglog(x, y[-1] * (x / x[-1]) ** most, ":", color="grey", label=f"n^{most:g}")
-            place.set(xlabel=axis.name, ylabel=unit)
+            place.set(xlabel=axis.name, ylabel=unit, ylim=(y.min() / 2, 2 * y.max()))
+            place.set_xticks(x, [f"{n:,.0f}" for n in x], rotation=30)
+            place.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
             place.legend(frameon=False)
     figure.tight_layout()
     figure.savefig(to, dpi=110)
