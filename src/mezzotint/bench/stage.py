@@ -105,12 +105,9 @@ class Stage:
         told = self._told(each, number) | {"picture": str(picture), "began": time.time()}
         command = [python, str(SCRIPTS / each.kind.script), json.dumps(told)]
         printed, error = _run(command, self._surroundings())
-        try:
-            figures: dict[str, float] = {} if error else json.loads(printed.splitlines()[-1])
-        except (IndexError, ValueError):
-            error = "it printed no figures"
-        if error:
-            return Run(self.name, each.name, number, {}, error)
+        figures = _last_line(printed)
+        if error or not figures:
+            return Run(self.name, each.name, number, {}, error or "it printed no figures")
         known = self.folder / "reference.png"
         if number and known.exists() and not reference:
             figures["psnr"] = psnr(known, picture)
@@ -179,6 +176,14 @@ def psnr(one: Path, other: Path) -> float:
     a, b = (np.asarray(Image.open(path).convert("RGB"), np.float64) for path in (one, other))
     error = math.sqrt(np.square(a - b).mean())
     return min(BEST, 20 * math.log10(255 / error)) if error else BEST
+
+
+def _last_line(printed: str) -> dict[str, float]:
+    """The figures that a script printed; libraries may have said something before."""
+    try:
+        return json.loads(printed.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
 
 
 def _run(command: Sequence[str], surroundings: Mapping[str, str] | None = None) -> tuple[str, str]:
