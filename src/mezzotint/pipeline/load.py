@@ -128,8 +128,6 @@ def _placed(model: Model, engine: Engine, device: torch.device, dtype: torch.dty
 def _spared(model: Model, engine: Engine, device: torch.device, dtype: torch.dtype) -> Model:
     """The model with its weights in their files, but for those of the network that computes."""
     shelf = Shelf(list(model.modules.values()), device, dtype)
-    for encoder in model.encoders:  # which no engine executes
-        encoder.network.register_forward_pre_hook(lambda network, _: shelf.turn(network))
     return _executed(model, shelf.engine(stripped(engine, bound=0)), device)
 
 

@@ -52,13 +52,15 @@ class Shelf:
         for network in networks:
             for weight in islice(_weights(network), 1):
                 self._take(weight)
+            # a network that is hooked is asked for nothing beforehand, when it is another's turn
+            network.register_forward_pre_hook(lambda network, _: self.turn(network))
 
     def engine(self, engine: Engine) -> Engine:
-        """The engine, but that it is a network's turn before it is executed."""
+        """The engine, but that it is a network's turn before a method of it is executed."""
 
         def execute(run: Callable[..., Any], /, *inputs: Any, **named: Any) -> Any:
             network = owner(run)
-            if network is not None and network in self.networks:
+            if network is not None and network is not run and network in self.networks:
                 self.turn(network)
             return engine(run, *inputs, **named)
 
