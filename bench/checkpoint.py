@@ -67,6 +67,9 @@ OURS = (
     ("LOAD", "mz.load(model, device='cpu')"),
     ("DRAW", "pipe.generate('the fox', steps=steps, seed=1)"),
 )
+LOW = (OURS[0], ("LOAD", "mz.load(model, device='cpu', low_memory=True)"), OURS[2])
+OURS_BF16 = (OURS[0], ("LOAD", "mz.load(model, device='cpu', dtype='bf16')"), OURS[2])
+LOW_BF16 = (OURS[0], ("LOAD", OURS_BF16[1][1].replace(")", ", low_memory=True)")), OURS[2])
 THEIRS = (
     (
         "IMPORT",
@@ -75,6 +78,11 @@ THEIRS = (
     ),
     ("LOAD", "StableDiffusionPipeline.from_pretrained(model, low_cpu_mem_usage=True)"),
     ("DRAW", "pipe('the fox', num_inference_steps=steps)"),
+)
+THEIRS_BF16 = (
+    THEIRS[0],
+    ("LOAD", THEIRS[1][1].replace("True)", "True, dtype=torch.bfloat16)")),
+    THEIRS[2],
 )
 
 
@@ -104,6 +112,8 @@ def section(steps: int) -> str:
         ours, theirs = (statistics.median(run[k][0] for run in runs[1:]) for k in (0, 1))
         loading = max(run[0][2] for run in runs)
         drawn, other = measured(OURS, model, steps), measured(THEIRS, model, steps)
+        low = measured(LOW, model, steps)
+        half = [measured(each, model, 1)[2] / 1e9 for each in (OURS_BF16, LOW_BF16, THEIRS_BF16)]
     finally:
         shutil.rmtree(folder)
     rows = [
@@ -115,6 +125,10 @@ def section(steps: int) -> str:
         ("peak memory of loading it / weights", f"{loading / weights:.2f}", "1.15"),
         ("peak memory of loading and drawing / weights", f"{drawn[2] / weights:.2f}", ""),
         ("the same of diffusers", f"{other[2] / weights:.2f}", ""),
+        ("the same with `low_memory`", f"{low[2] / weights:.2f}", ""),
+        ("peak memory of loading and drawing in bf16", f"{half[0]:.1f} GB", ""),
+        ("the same with `low_memory`", f"{half[1]:.1f} GB", ""),
+        ("the same of diffusers", f"{half[2]:.1f} GB", ""),
         (f"512 × 512, {steps} steps with guidance, float32", f"{drawn[1]:.0f} s", ""),
         ("the same of diffusers", f"{other[1]:.0f} s", ""),
     ]
