@@ -139,9 +139,9 @@ def test_markup_is_text_on_every_page(page, address, path):
     if not fill(page, MARKUP):
         pytest.skip("nothing is written on this page")
     asked: set = set()
-    page.on("request", asked.add)
+    page.on("request", lambda request: asked.add(request))
     for answered in ("requestfinished", "requestfailed"):
-        page.on(answered, asked.discard)
+        page.on(answered, lambda request: asked.discard(request))
     for form in page.locator("form:visible").all():
         form.evaluate("form => form.requestSubmit()")
     for _ in range(20):
