@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch, capsys):
 
     pipe = SimpleNamespace(stream_edit=stream_edit, attached=lambda *_: nullcontext(), injected=[])
 
-    def load(*files, dtype=None):
+    def load(*files, **_):
         told["model"] = files[0]
         return pipe
 
