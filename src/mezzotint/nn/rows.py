@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from mezzotint.nn.norm import NormSiLU
 
-STRIP = 2**23  # numbers of a strip, 32 MiB in float32
+STRIP = 2**24  # numbers of a strip, 64 MiB in float32
 FEWEST = 4  # rows of a strip
 
 Shape = tuple[int, int, int]
@@ -35,6 +35,11 @@ class Map(Protocol):
     @property
     def held(self) -> int:
         """How many numbers are in memory for it."""
+        ...
+
+    @property
+    def breadth(self) -> int:
+        """How many numbers a row of it takes, here or wherever it is made of most."""
         ...
 
     def rows(self, first: int, end: int) -> Tensor:
@@ -57,6 +62,11 @@ class Kept:
     def held(self) -> int:
         """How many numbers are in memory for it."""
         return sum(strip.numel() for strip in self.strips.values())
+
+    @property
+    def breadth(self) -> int:
+        """How many numbers a row takes."""
+        return self.shape[0] * self.shape[2]
 
     def rows(self, first: int, end: int) -> Tensor:
         """Rows of the strips, copied where there are several."""
@@ -104,6 +114,12 @@ class Made:
         """What the source takes."""
         return self.source.held
 
+    @property
+    def breadth(self) -> int:
+        """How many numbers a row takes, or what it is made of."""
+        channels, _, width = self.shape
+        return max(channels * width, self.source.breadth * self.down // self.up)
+
     def rows(self, first: int, end: int) -> Tensor:
         """The rows, made with those that they reach to, which are cut off."""
         top = self._top(first)
@@ -138,6 +154,11 @@ class Sum:
         """What the branch takes."""
         return self.branch.held
 
+    @property
+    def breadth(self) -> int:
+        """How many numbers a row takes, or what it is made of."""
+        return max(self.skip.breadth, self.branch.breadth)
+
     def rows(self, first: int, end: int) -> Tensor:
         """Rows of both."""
         return self.skip.rows(first, end) + self.branch.rows(first, end)
@@ -162,7 +183,7 @@ def keep(x: Map, *, again: bool = False) -> Kept:
         again: whether what it is made of is read again, and so stays.
     """
     strips: dict[int, Tensor] = {}
-    for first, end in _spans(x.shape):
+    for first, end in _spans(x):
         rows = x.rows(first, end)
         cut = rows.untyped_storage().nbytes() > rows.nbytes
         strips[first] = rows.clone() if cut else rows
@@ -198,7 +219,7 @@ def moments(x: Map, groups: int) -> tuple[Tensor, Tensor]:
 
     The variance of all is the mean of the strips' variances and the variance of their means.
     """
-    spans = list(_spans(x.shape))
+    spans = list(_spans(x))
     found = [_moments(x.rows(first, end), groups) for first, end in spans]
     variances, means = (torch.stack(each) for each in zip(*found, strict=True))
     heights = [end - first for first, end in spans]
@@ -219,9 +240,9 @@ def _scaled(scale: Tensor, shift: Tensor, silu: bool, rows: Tensor) -> Tensor:
     return (F.silu(made, inplace=True) if silu else made).to(rows.dtype)
 
 
-def _spans(shape: Shape) -> Iterator[tuple[int, int]]:
+def _spans(x: Map) -> Iterator[tuple[int, int]]:
     """The first and the end row of each strip."""
-    c, h, w = shape
-    rows = max(STRIP // (c * w), FEWEST)
-    for first in range(0, h, rows):
-        yield first, min(first + rows, h)
+    height = x.shape[1]
+    rows = max(STRIP // x.breadth, FEWEST)
+    for first in range(0, height, rows):
+        yield first, min(first + rows, height)
