@@ -19,9 +19,10 @@ from mezzotint.models import strips
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.tiny_autoencoder import TinyAutoencoder
 
-BOUND = 2**30
-"""Bytes of the largest map of a picture that is taken at once, which needs four times as much: that
-of 1024 × 1024 pixels in Stable Diffusion's autoencoder in float32."""
+BOUND = 2**29
+"""Bytes of the largest map of a picture that is taken at once, which needs five times as much: that
+of 1024 × 1024 pixels in Stable Diffusion's autoencoder in half precision, of 724 × 724 in float32.
+"""
 
 _Coded = Tensor | tuple[Tensor, ...]  # a picture or a latent, or a latent's mean and variance
 _STRIPS: dict[object, Callable[[Any, Tensor], _Coded]] = {
