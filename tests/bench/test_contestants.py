@@ -8,6 +8,7 @@ from mezzotint.bench.contestants import (
     PEERS,
     SCRIPTS,
     SDCPP,
+    Contestant,
     absence,
     engines,
     peers,
@@ -30,6 +31,11 @@ def test_engines_and_peers_are_told_by_words():
         "stable-diffusion.cpp f16",
     ]
     assert peers("") == []
+
+
+def test_whole_numbers_have_a_ceiling_of_their_own():
+    eight, sixteen = Contestant(OURS, "bf16", "openvino-int8"), Contestant(OURS, "bf16", "openvino")
+    assert (eight.multiplies, sixteen.multiplies) == ("int8", "bf16")
 
 
 def test_all_engines_begin_with_the_reference_and_name_each_once():

@@ -73,6 +73,11 @@ class Contestant:
         return " ".join(filter(None, (self.kind.title, self.engine, self.dtype)))
 
     @property
+    def multiplies(self) -> str:
+        """The numbers that it multiplies, whose ceiling is its own."""
+        return "int8" if self.engine.endswith("int8") else self.dtype
+
+    @property
     def ours(self) -> bool:
         """Whether it is of this package."""
         return self.kind is OURS

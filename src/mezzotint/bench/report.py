@@ -126,7 +126,7 @@ def _about(found: Findings) -> str:
 
 def _share(found: Findings, entry: Entry) -> str:
     step = entry.figures.get("step")
-    least = found.ceilings.least(found.works["step"], entry.contestant.dtype)
+    least = found.ceilings.least(found.works["step"], entry.contestant.multiplies)
     return f"{least / step:.0%}" if step and least else ""
 
 
