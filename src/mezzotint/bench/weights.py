@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,11 +24,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from mezzotint import weights
 from mezzotint.bench.shapes import SHAPES, Shape
 from mezzotint.checkpoints.tensors import Stored, Tensors
 from mezzotint.checkpoints.tokenizers import BEGIN, CLIP_SIZE, END
 from mezzotint.checkpoints.write_tokenizers import write_json
 from mezzotint.diffusion.noise import source
+from mezzotint.families import storybook
 from mezzotint.families.base import Family, text_name
 from mezzotint.families.files.found import NETWORKS, Found
 from mezzotint.families.files.write_folder import write_folder
@@ -36,13 +39,12 @@ from mezzotint.families.keys.original import Kind, Place
 from mezzotint.families.keys.published import Params, published
 from mezzotint.families.sizes import flux_presets, sd3_presets, sd_presets
 from mezzotint.families.stable_diffusion import SD1, SDXL
-from mezzotint.families.storybook import SIZES, STORYBOOK
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
-from mezzotint.models.clip import CLIPTextParams
-from mezzotint.models.dit import DiTParams
+from mezzotint.models.clip import CLIPText, CLIPTextParams
+from mezzotint.models.dit import DiT, DiTParams
 from mezzotint.models.flux import FluxParams
 from mezzotint.models.t5 import T5Params
-from mezzotint.models.unet import UNetParams
+from mezzotint.models.unet import UNet, UNetParams
 from mezzotint.nn.init import unfilled
 
 SEED = 1
@@ -77,7 +79,7 @@ def parts(name: str, whole: bool) -> Parts:
     euler = replace(SD1, sampler="euler")  # one evaluation a step, which PNDM's first one is not
     match name:
         case "storybook":
-            return Parts(STORYBOOK, SIZES.unet, SIZES.autoencoder, (SIZES.text,))
+            return _embedded()
         case "sd15":
             texts = (sd_presets.VIT_L_TEXT,)
             return Parts(euler, sd_presets.SD15_UNET, sd_presets.AUTOENCODER, texts)
@@ -96,6 +98,15 @@ def parts(name: str, whole: bool) -> Parts:
             return Parts(FLUX_DEV, network, sd3_presets.AUTOENCODER, texts)
         case _:
             return Parts(euler, *_tiny())
+
+
+def _embedded() -> Parts:
+    """What the weights that come with this package are of."""
+    model = storybook.load(Path(weights.__path__[0]))
+    text, *_ = model.encoders
+    network, read = cast("UNet | DiT", model.network), cast("CLIPText", text.network)
+    decoder = cast("Autoencoder", model.autoencoder)
+    return Parts(model.family, network.params, decoder.params, (read.params,))
 
 
 def _tiny() -> tuple[UNetParams, AutoencoderParams, tuple[CLIPTextParams]]:
@@ -179,7 +190,7 @@ def write_model(folder: Path, shape: Shape, of: Parts) -> None:
 
 def _denoiser(params: UNetParams | FluxParams | DiTParams) -> nn.Module:
     if isinstance(params, DiTParams):
-        raise TypeError("the embedded default is a U-Net")
+        return DiT(params)
     return NETWORKS[_kind(params)](params)
 
 
