@@ -39,7 +39,7 @@ Run = Callable[..., Ran]
 def run(tmp_path, monkeypatch, capsys, tiny) -> Run:
     """Run the command line in this process, in an empty folder, with the tiny model."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mz, "load", lambda *files, dtype=None, engine=None: tiny, raising=False)
+    monkeypatch.setattr(mz, "load", lambda *files, **_: tiny, raising=False)
 
     def run(*words: str) -> Ran:
         monkeypatch.setattr(sys, "argv", ["mezzotint", *words])
@@ -205,7 +205,7 @@ def test_a_folder_without_pictures_is_refused_in_one_line(run: Run):
 
 
 def test_the_output_is_checked_before_the_model_is_loaded(run: Run, monkeypatch):
-    def load(*files: str | None, dtype: str) -> None:
+    def load(*files: str | None, **_: object) -> None:
         raise AssertionError("loaded")
 
     monkeypatch.setattr(mz, "load", load)

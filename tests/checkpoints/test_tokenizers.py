@@ -30,6 +30,7 @@ def test_ids_of_merges_alone(tmp_path: Path):
     assert tokenizer.encode("A cat, CAT !") == [320, 513, 267, 513, 256]
     assert tokenizer.tokenizer.decode([320, 513, 267]) == "a cat ,"  # and no ends of words
     assert [tokenizer.tokenizer.decode([each]) for each in (320, 64)] == ["a", "a"]
+    assert tokenizer.tokenizer.decode([]) == ""
     assert tokenizer.batch(["a", "a a a a a"], 5) == [
         [514, 320, 515, 515, 515],
         [514, 320, 320, 320, 515],

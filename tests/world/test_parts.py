@@ -23,7 +23,7 @@ def test_places_are_where_their_drawings_are(seed, stage):
     for row, column in np.argwhere(drawing >= 0):
         left, top, right, bottom = found[drawing[row, column]][1]
         x, y = (column + 0.5) / SIDE, (row + 0.5) / SIDE
-        near = 1.6 / (FINE * SIDE)  # edges are at whole pixels
+        near = 2.1 / (FINE * SIDE)  # sides and edges are whole pixels
         assert across[row, column] * (right - left) + left == pytest.approx(x, abs=near)
         assert down[row, column] * (bottom - top) + top == pytest.approx(y, abs=near)
     nowhere = drawing < 0

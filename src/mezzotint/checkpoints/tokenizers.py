@@ -94,9 +94,8 @@ def clip_tokenizer(path: Path, pad: str | None = None) -> TextTokenizer:
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.ByteLevel(), decoders.Replace("</w>", " "), decoders.Strip(" ", 0, 1)]
-    )
+    ends = (decoders.Replace(Regex("</w>$"), ""), decoders.Replace("</w>", " "))
+    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), *ends])
     config = path if path.is_dir() and pad is None else None
     padded = _CLIP_TOKENS if pad is None else {**_CLIP_TOKENS, "pad_token": pad}
     names = add_specials(tokenizer, config, padded, [])

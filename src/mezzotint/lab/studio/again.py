@@ -19,6 +19,7 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
         "negative": recipe.negative,
         "steps": recipe.steps,
         "cfg": recipe.cfg,
+        "cfg_interval": ":".join(map(str, recipe.cfg_interval or ())) or None,
         "seed": recipe.seed if recipe.seed < EXACT else str(recipe.seed),
         "width": recipe.width,
         "height": recipe.height,

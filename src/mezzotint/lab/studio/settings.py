@@ -62,6 +62,13 @@ SETTINGS: tuple[Setting, ...] = (
         *(0, MAX_CFG, 0.5),
     ),
     Setting(
+        "cfg_interval",
+        "Guided from … to",
+        "text",
+        "Between which shares of the steps there is guidance, such as 0.1:0.8; the others take half "
+        "as long. Left open it is throughout.",
+    ),
+    Setting(
         "seed",
         "Seed",
         "number",
@@ -208,6 +215,8 @@ def read(name: str, text: str) -> Any:
         return text.lower() in YES
     if name == "expand":
         return _margins(text)
+    if name == "cfg_interval":
+        return _shares(text)
     if name == guides.NAME:
         return guides.written(guides.guides({name: text}))
     if setting is None or setting.kind != "number":
@@ -223,6 +232,14 @@ def read(name: str, text: str) -> Any:
 def _margins(text: str) -> float | list[float]:
     numbers = [float(_number("expand", part, whole=False)) for part in text.split(",")]
     return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _shares(text: str) -> tuple[float, float]:
+    try:
+        start, end = map(float, text.split(":"))
+    except ValueError:
+        raise InputError(f"cfg_interval {text[:40]!r}: give START:END, such as 0.1:0.8") from None
+    return start, end
 
 
 def _number(name: str, text: str, *, whole: bool) -> float:
