@@ -65,8 +65,8 @@ SETTINGS: tuple[Setting, ...] = (
         "cfg_interval",
         "Guided from … to",
         "text",
-        "Between which shares of the steps there is guidance, such as 0.1:0.8; the others take half "
-        "as long. Left open it is throughout.",
+        "Between which shares of the steps there is guidance, such as 0.1:0.8; the others take "
+        "half as long. Left open it is throughout.",
     ),
     Setting(
         "seed",
