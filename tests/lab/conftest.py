@@ -12,7 +12,9 @@ import pytest
 import uvicorn
 from atelier import told
 from starlette.testclient import TestClient
+from steered import steered
 
+import mezzotint as mz
 from mezzotint.lab.app import create
 from mezzotint.pipeline.pipeline import Pipeline
 
@@ -30,6 +32,20 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 def pipe(tiny_model) -> Pipeline:
     """What draws at ``address``; a module that wants another has a fixture of this name."""
     return Pipeline(tiny_model, "tiny")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A model with all that steers it beside it."""
+    return steered(tmp_path_factory.mktemp("steered"))
+
+
+@pytest.fixture(scope="module")
+def steered_pipe(folder: Path) -> Iterator[Pipeline]:
+    """That model, where its LoRAs and words are found too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEZZOTINT_MODELS", str(folder.parent))
+        yield mz.load(folder)
 
 
 @pytest.fixture(scope="module")

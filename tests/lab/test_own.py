@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from steered import FOX, OWL, steered
+from steered import FOX, OWL
 
 import mezzotint as mz
 from mezzotint.adapters import maps
@@ -28,15 +28,8 @@ Draws = Callable[[Pipeline], Iterator[Step]]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return steered(tmp_path_factory.mktemp("steered"))
-
-
-@pytest.fixture(scope="module")
-def pipe(folder: Path) -> Iterator[Pipeline]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEZZOTINT_MODELS", str(folder.parent))
-        yield mz.load(folder)
+def pipe(steered_pipe: Pipeline) -> Pipeline:
+    return steered_pipe
 
 
 def prompted(prompt: str) -> Draws:

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
-from steered import FOX, OWL, seen, shown, steered
+from steered import FOX, OWL, seen, shown
 from storybooks import tiny_storybook
 
 import mezzotint as mz
@@ -38,15 +37,8 @@ BOXES = "0.1,0.3,0.5,0.9"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return steered(tmp_path_factory.mktemp("steered"))
-
-
-@pytest.fixture(scope="module")
-def pipe(folder: Path) -> Iterator[Pipeline]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEZZOTINT_MODELS", str(folder.parent))
-        yield mz.load(folder)
+def pipe(steered_pipe: Pipeline) -> Pipeline:
+    return steered_pipe
 
 
 def brought(client: TestClient, picture: Image.Image) -> str:

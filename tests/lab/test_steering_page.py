@@ -1,13 +1,12 @@
 """Lesson 8 in a real browser, and the brush: pointer, keyboard, and what the model is asked."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from steered import seen, shown, steered
+from steered import seen, shown
 
 import mezzotint as mz
 from mezzotint.lab import maps
@@ -20,17 +19,10 @@ STEPS = 5
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return steered(tmp_path_factory.mktemp("steered"))
-
-
-@pytest.fixture(scope="module")
-def pipe(folder: Path) -> Iterator[Pipeline]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEZZOTINT_MODELS", str(folder.parent))
-        whole = mz.load(folder)
-        family = replace(whole.model.family, steps=STEPS)
-        yield Pipeline(replace(whole.model, family=family), whole.source)
+def pipe(steered_pipe: Pipeline) -> Pipeline:
+    model = steered_pipe.model
+    family = replace(model.family, steps=STEPS)
+    return Pipeline(replace(model, family=family), steered_pipe.source)
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 import io
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
-from steered import FOX, steered
+from steered import FOX
 
 import mezzotint as mz
 from mezzotint.adapters.ip_adapter import OWN
@@ -25,15 +24,8 @@ HOW = {"prompt": FOX, "steps": 2, "seed": 3}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return steered(tmp_path_factory.mktemp("steered"))
-
-
-@pytest.fixture(scope="module")
-def pipe(folder: Path) -> Iterator[Pipeline]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEZZOTINT_MODELS", str(folder.parent))
-        yield mz.load(folder)
+def pipe(steered_pipe: Pipeline) -> Pipeline:
+    return steered_pipe
 
 
 @pytest.fixture

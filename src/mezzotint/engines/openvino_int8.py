@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
@@ -117,8 +118,7 @@ def _quantised(network: nn.Module, calls: Sequence[Inputs], file: Path) -> Compi
 
 def _by_nncf(graph: Any, data: Sequence[Any]) -> Any:
     os.environ.setdefault("NNCF_CI", "1")  # else NNCF tells its makers whenever it is used
-    import nncf
-
+    nncf = import_module("nncf")  # an extra that few have: no import that types are read through
     nncf.set_log_level(logging.ERROR)
     kind = nncf.ModelType.TRANSFORMER  # without, U-Nets as well are off by ten decibels
     with redirect_stdout(io.StringIO()):  # its progress bars, where a picture may be written

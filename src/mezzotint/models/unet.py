@@ -15,7 +15,7 @@ from mezzotint.nn.init import zeroed
 from mezzotint.nn.memory import KeysValues, Memory, flat, pairs
 from mezzotint.nn.norm import NormSiLU
 from mezzotint.nn.residual import Downsample, ResidualBlock, Upsample
-from mezzotint.nn.transformer import CrossBlock, PixelTransformer, TransformerBlock
+from mezzotint.nn.transformer import PixelTransformer, readers
 
 EPS = 1e-5  # of the group normalisations outside the transformers
 GUIDANCE_WIDTH = 256  # of the sinusoidal embedding of guidance
@@ -159,8 +159,7 @@ class UNet(nn.Module):
 
     def readers(self) -> list[Attention]:
         """What reads prompts, in the order in which it does: of their weights is the memory."""
-        blocks = (TransformerBlock, CrossBlock)
-        return [each.attend_cross for each in self.modules() if isinstance(each, blocks)]
+        return readers(self)
 
     def enter(self, x: Tensor) -> Tensor:
         """First features (b, channels[0], h/patch, w/patch) of latents (b, channels_in, h, w)."""

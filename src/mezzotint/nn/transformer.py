@@ -87,3 +87,9 @@ class GatedFeedForward(nn.Module):
         """Apply the gated layer."""
         value, gate = self.value_gate(x).chunk(2, dim=-1)
         return self.out(value * F.gelu(gate))
+
+
+def readers(module: nn.Module) -> list[Attention]:
+    """The cross-attentions in a module, in the order in which it runs them: what reads prompts."""
+    blocks = (TransformerBlock, CrossBlock)
+    return [each.attend_cross for each in module.modules() if isinstance(each, blocks)]

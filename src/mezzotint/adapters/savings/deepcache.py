@@ -19,9 +19,8 @@ from mezzotint.adapters.savings.recall import Call, Recall
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
 from mezzotint.models.unet import UNet
-from mezzotint.nn.attention import Attention
 from mezzotint.nn.memory import Memory
-from mezzotint.nn.transformer import CrossBlock, TransformerBlock
+from mezzotint.nn.transformer import readers
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def shallow(
     """
     time = unet.embed(t, y, guidance, x.dtype)
     first, last = _blocks(unet.down[0])[: blocks - 1], _blocks(unet.up[-1])[-blocks:]
-    read = (each.keys_values(context) for block in (*first, *last) for each in _readers(block))
+    read = (each.keys_values(context) for block in (*first, *last) for each in readers(block))
     features = [unet.enter(x)]
     for block in first:
         features.append(block(features[-1], time, read))
@@ -110,15 +109,6 @@ def shallow(
     for block in last:
         deep = block(torch.cat([deep, features.pop()], dim=1), time, read)
     return F.pixel_shuffle(unet.conv_out(unet.norm_out(deep)), unet.params.patch)
-
-
-def _readers(block: nn.Module) -> list[Attention]:
-    """What reads the prompt in a block."""
-    return [
-        each.attend_cross
-        for each in block.modules()
-        if isinstance(each, TransformerBlock | CrossBlock)
-    ]
 
 
 def _blocks(level: nn.Module) -> list[nn.Module]:

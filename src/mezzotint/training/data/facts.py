@@ -1,17 +1,11 @@
 """What a caption can tell of a scene, as questions with a few answers each."""
 
-import os
-from functools import partial
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.judge_scene import NAMES
-from mezzotint.training.data.pictures import PictureSet, shards
-from mezzotint.training.data.scenes import SceneSet, scenes_of
-from mezzotint.training.data.workers import by_processes
+from mezzotint.training.data.pictures import PictureSet
+from mezzotint.training.data.scenes import SceneSet, kept_beside
 from mezzotint.world.scene import (
     COLOURS,
     HOURS,
@@ -79,11 +73,7 @@ def scene_facts(pictures: PictureSet, scenes: SceneSet) -> Facts:
     Raises:
         InputError: the folder is not writable.
     """
-    files = {shard: _file(pictures.folder, shard) for shard in shards(scenes.count)}
-    todo = [shard for shard, file in files.items() if not file.exists()]
-    for _ in by_processes(partial(_write, pictures.folder, scenes), todo, os.cpu_count() or 1):
-        pass
-    return np.concatenate([np.load(file) for file in files.values()])
+    return np.concatenate(kept_beside(pictures, scenes, "facts", _told))
 
 
 def _of_thing(thing: Thing | None) -> list[int]:
@@ -100,10 +90,5 @@ def _of_thing(thing: Thing | None) -> list[int]:
     ]
 
 
-def _write(folder: Path, scenes: SceneSet, shard: int) -> None:
-    rows = [facts(scene) for scene in scenes_of(scenes, shard)]
-    write_array(_file(folder, shard), np.array(rows, np.int16))
-
-
-def _file(folder: Path, shard: int) -> Path:
-    return folder / f"{shard:05d}-facts.npy"
+def _told(scene: Scene) -> Facts:
+    return np.array(facts(scene), np.int16)

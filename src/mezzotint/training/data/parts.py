@@ -1,17 +1,13 @@
 """Which part of which thing each place of a scene shows, kept beside its captions."""
 
-import os
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.judge_scene import NAMES
-from mezzotint.training.data.pictures import SHARD, PictureSet, shards
-from mezzotint.training.data.scenes import SceneSet, scenes_of
-from mezzotint.training.data.workers import by_processes
+from mezzotint.training.data.pictures import SHARD, PictureSet
+from mezzotint.training.data.scenes import SceneSet, kept_beside
 from mezzotint.world.figures import drawings
 from mezzotint.world.parts import parts
 from mezzotint.world.scene import Scene
@@ -49,17 +45,4 @@ def scene_parts(pictures: PictureSet, scenes: SceneSet) -> PartSet:
     Raises:
         InputError: the folder is not writable.
     """
-    files = {shard: _file(pictures.folder, shard) for shard in shards(scenes.count)}
-    todo = [shard for shard, file in files.items() if not file.exists()]
-    for _ in by_processes(partial(_write, pictures.folder, scenes), todo, os.cpu_count() or 1):
-        pass
-    return PartSet([np.load(file, mmap_mode="r") for file in files.values()])
-
-
-def _write(folder: Path, scenes: SceneSet, shard: int) -> None:
-    rows = [shown(scene, scenes.size) for scene in scenes_of(scenes, shard)]
-    write_array(_file(folder, shard), np.stack(rows))
-
-
-def _file(folder: Path, shard: int) -> Path:
-    return folder / f"{shard:05d}-parts.npy"
+    return PartSet(kept_beside(pictures, scenes, "parts", partial(shown, size=scenes.size)))

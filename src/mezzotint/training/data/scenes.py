@@ -2,15 +2,18 @@
 
 import json
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mezzotint.files import made
+from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.pictures import (
     SHARD,
     Pictures,
@@ -137,6 +140,34 @@ def _draw_shard(folder: Path, scenes: SceneSet, also: Also | None, shard: int) -
 def scenes_of(scenes: SceneSet, shard: int) -> list[Scene]:
     """The scenes of one shard."""
     return [_scene(scenes, index)[0] for index in _of(scenes, shard)]
+
+
+def kept_beside(
+    pictures: PictureSet, scenes: SceneSet, name: str, tell: Callable[[Scene], NDArray[Any]]
+) -> list[NDArray[Any]]:
+    """An array for each scene of a set, stacked by shards beside its captions, worked out once.
+
+    Args:
+        pictures: the set, or its captions alone.
+        scenes: which scenes it holds.
+        name: what the files are called after their shards.
+        tell: makes the array; a function that another process can find by its name.
+
+    Raises:
+        InputError: the folder is not writable.
+    """
+    files = {shard: pictures.folder / f"{shard:05d}-{name}.npy" for shard in shards(scenes.count)}
+    todo = [shard for shard, file in files.items() if not file.exists()]
+    write = partial(_write_beside, files, scenes, tell)
+    for _ in by_processes(write, todo, os.cpu_count() or 1):
+        pass
+    return [np.load(file, mmap_mode="r") for file in files.values()]
+
+
+def _write_beside(
+    files: Mapping[int, Path], scenes: SceneSet, tell: Callable[[Scene], NDArray[Any]], shard: int
+) -> None:
+    write_array(files[shard], np.stack([tell(scene) for scene in scenes_of(scenes, shard)]))
 
 
 def _of(scenes: SceneSet, shard: int) -> range:
