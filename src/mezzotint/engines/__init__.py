@@ -5,8 +5,14 @@ from collections.abc import Callable
 from mezzotint.engines.base import Engine, eager
 
 
+def _auto() -> Engine:
+    from mezzotint.engines.auto import auto  # what it needs is not needed by others
+
+    return auto()
+
+
 def _compiled() -> Engine:
-    from mezzotint.engines.compiled import compiled  # what it needs is not needed by others
+    from mezzotint.engines.compiled import compiled
 
     return compiled()
 
@@ -24,10 +30,10 @@ def _openvino_int8() -> Engine:
 
 
 ENGINES: dict[str, Callable[[], Engine]] = {
-    "auto": lambda: eager,
+    "auto": _auto,
     "eager": lambda: eager,
     "compiled": _compiled,
     "openvino": _openvino,
     "openvino-int8": _openvino_int8,
 }
-"""What makes each engine; ``auto`` is eager for now."""
+"""What makes each engine."""

@@ -49,7 +49,7 @@ def load(
             of its own: an autoencoder, text encoders; or a folder with a vocabulary.
         dtype: what the networks compute in, "fp32", "bf16" or "fp16"; fp32 by default.
         device: such as "cpu" or "cuda"; a GPU by default where there is one.
-        engine: how networks are executed, of ``mezzotint.engines.ENGINES``.
+        engine: how networks are executed, of ``mezzotint.engines.ENGINES``; "auto" measures once.
         low_memory: whether one network at a time has its weights in memory, and pictures are
             decoded in strips whatever their size; slower, and "auto" is "eager" then.
 
