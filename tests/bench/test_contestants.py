@@ -31,6 +31,9 @@ def test_engines_and_peers_are_told_by_words():
         "stable-diffusion.cpp f16",
     ]
     assert peers("") == []
+    saving, less = engines("openvino+deepcache,eager+deepcache=2:fp32")
+    assert (saving.engine, saving.saving) == ("openvino", "deepcache")
+    assert less.name == "mezzotint eager deepcache=2 fp32"
 
 
 def test_whole_numbers_have_a_ceiling_of_their_own():
@@ -50,6 +53,7 @@ def test_all_engines_begin_with_the_reference_and_name_each_once():
     [
         (engines, "eagre", "eager"),
         (engines, "eager:fp64", "eager:bf16"),
+        (engines, "eager+depcache", "deepcache"),
         (peers, "difusers", "diffusers"),
         (peers, "openvino-compiled", "openvino-compiled"),
     ],

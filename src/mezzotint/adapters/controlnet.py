@@ -20,6 +20,8 @@ from mezzotint.checkpoints.packed import save_packed
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.table import read_table
 from mezzotint.checkpoints.tensors import Tensors
+from mezzotint.engines.around import engine_at
+from mezzotint.engines.base import Engine
 from mezzotint.errors import InputError, choose
 from mezzotint.families.base import Part
 from mezzotint.families.files.filled import filled
@@ -91,7 +93,8 @@ class Control:
             residuals: list[Tensor] | None = None,
         ) -> tuple[Any, ...]:
             if self.scale and self.start <= progress < self.end:
-                own = self._residuals(x, t, context, hint(x.shape[2], x.shape[3]), y)
+                seen = hint(x.shape[2], x.shape[3])
+                own = self._residuals(engine_at(unet), x, t, context, seen, y)
                 others = [0.0] * len(own) if residuals is None else residuals
                 residuals = [one + other for one, other in zip(own, others, strict=True)]
             return x, t, context, y, guidance, residuals
@@ -118,12 +121,16 @@ class Control:
         return resized(self.image, width, height)
 
     def _residuals(
-        self, x: Tensor, t: Tensor, context: Tensor, hint: Tensor, y: Tensor | None
+        self,
+        execute: Engine,
+        x: Tensor,
+        t: Tensor,
+        context: Tensor,
+        hint: Tensor,
+        y: Tensor | None,
     ) -> list[Tensor]:
-        latents = x[
-            :, : self.network.params.unet.channels_in
-        ]  # before what inpainting joins to them
-        found = self.network(latents, t, context, hint, y)
+        channels = self.network.params.unet.channels_in  # before what inpainting joins to them
+        found: list[Tensor] = execute(self.network, x[:, :channels], t, context, hint, y)
         if self.pooled:
             found = [each.mean((2, 3), keepdim=True) for each in found]
         return [self.scale * each for each in found]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mezzotint.bench.shapes import Shape
+from mezzotint.engines.openvino_int8 import CALLS
 from mezzotint.errors import InputError, choose, unknown
 
 SCRIPTS = Path(__file__).with_name("scripts")
@@ -61,16 +62,23 @@ PEERS = {
 
 @dataclass(frozen=True)
 class Contestant:
-    """A library, the engine of it, and what that computes in."""
+    """A library, the engine of it, what that computes in, and what may be computed less of."""
 
     kind: Kind
     dtype: str
     engine: str = ""
+    saving: str = ""
 
     @property
     def name(self) -> str:
         """What it is called in the report."""
-        return " ".join(filter(None, (self.kind.title, self.engine, self.dtype)))
+        return " ".join(filter(None, (self.kind.title, self.engine, self.saving, self.dtype)))
+
+    @property
+    def warm_up(self) -> int:
+        """Steps that it draws before any are counted: what it has to learn from is learnt then."""
+        learns = CALLS if self.engine.endswith("int8") else 2
+        return 3 * learns if self.saving else learns  # some steps are of one kind, some of another
 
     @property
     def multiplies(self) -> str:
@@ -84,20 +92,27 @@ class Contestant:
 
 
 def engines(text: str) -> list[Contestant]:
-    """Those of this package: ``ENGINE`` or ``ENGINE:DTYPE``, with commas between; or "all".
+    """Those of this package: ``ENGINE``, ``ENGINE:DTYPE``, with commas between; or "all".
+
+    ``ENGINE+SAVING`` and ``ENGINE+SAVING=NUMBER`` compute less, as ``--saving`` does.
 
     Raises:
-        InputError: there is no such engine or dtype.
+        InputError: there is no such engine, saving or dtype.
     """
+    from mezzotint.adapters.savings import SAVINGS
     from mezzotint.engines import ENGINES
 
     if text == "all":  # the first, which shows what the others agree with, is slow
-        text = ",".join(["eager:fp32", *(name for name in ENGINES if name != "auto")])
+        exact = [name for name in ENGINES if name != "auto"]
+        text = ",".join(["eager:fp32", *exact, "openvino+deepcache", "openvino-int8+deepcache"])
     found: list[Contestant] = []
     for word in _words(text):
         name, dtype = _dtype(word)
-        choose("engine", name, ENGINES)
-        found.append(Contestant(OURS, dtype, name))
+        engine, _, saving = name.partition("+")
+        choose("engine", engine, ENGINES)
+        if saving:
+            choose("saving", saving.partition("=")[0], SAVINGS)
+        found.append(Contestant(OURS, dtype, engine, saving))
     return found
 
 

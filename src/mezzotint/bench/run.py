@@ -18,7 +18,7 @@ from mezzotint.bench.contestants import Contestant
 from mezzotint.bench.figures import Ceilings, Run, Works, keep, kept
 from mezzotint.bench.report import Entry, Findings, section
 from mezzotint.bench.shapes import SHAPES, fits
-from mezzotint.bench.stage import WARM_UP, Settings, Stage, count_work, measure_ceilings
+from mezzotint.bench.stage import Settings, Stage, count_work, measure_ceilings
 from mezzotint.errors import choose
 
 SLACK, START = 2.0, 12.0  # of an estimate: from the ceilings; seconds to import and load
@@ -132,7 +132,7 @@ def _minutes(
             step, decode = (ceilings.least(work[kind], dtype) or 0 for kind in ("step", "decode"))
             slack = SLACK * (10 if each.kind is who.SDCPP else 1)
             picture = START + slack * 2 * decode
-            steps = WARM_UP + settings.rounds * (settings.steps or shape.steps)
+            steps = each.warm_up + settings.rounds * (settings.steps or shape.steps)
             seconds += (settings.rounds + 1) * picture + slack * steps * step
     return max(1.0, seconds / 60)
 

@@ -23,7 +23,6 @@ from mezzotint.bench.shapes import PROMPT, SHAPES, Shape, fits
 from mezzotint.errors import InputError
 
 SEED = 1
-WARM_UP = 2  # steps
 REFERENCE = "mezzotint eager fp32"
 BEST = 100.0  # decibels; pictures of 8 bits that agree in every pixel have more
 
@@ -126,12 +125,13 @@ class Stage:
             "binary": str(self.settings.sdcpp or ""),
             "prompt": PROMPT,
             "size": shape.size,
-            "steps": WARM_UP if number == 0 else self.settings.steps or shape.steps,
+            "steps": each.warm_up if number == 0 else self.settings.steps or shape.steps,
             "scale": shape.scale,
             "guided": shape.guided,
             "seed": SEED,
             "dtype": each.dtype,
             "engine": each.engine,
+            "saving": each.saving,
             "device": self.ceilings.device,
             "threads": self.ceilings.threads,
         }

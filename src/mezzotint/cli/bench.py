@@ -17,7 +17,8 @@ def bench(
         int | None, Option(help="Of each picture.", show_default="20; 4 of sdxl and flux")
     ] = None,
     engines: Annotated[
-        str, Option(help="This package's: NAME or NAME:fp32, with commas between; or all.")
+        str,
+        Option(help="This package's: NAME, NAME:fp32 or NAME+SAVING, with commas between; or all."),
     ] = "all",
     peers: Annotated[
         str,

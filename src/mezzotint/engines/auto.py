@@ -28,7 +28,8 @@ from mezzotint.engines.openvino_engine import openvino
 from mezzotint.errors import InputError
 from mezzotint.files import cache_folder, write_whole
 
-CALLS = {"__call__": 20}  # of a network for a picture; of its other methods, one
+CALLS = 20  # of a network for a picture; of an autoencoder, one
+ONCE = ("encode", "decode")
 WORTH = 2.0  # seconds of a picture below which no start is made up for
 MARGIN = 0.9  # of eager's time: what is less of a gain is not worth other bits
 LARGE = 0.25  # of the machine's memory: a compiled network has its weights twice
@@ -49,7 +50,7 @@ def auto() -> Engine:
 
     def engine(run: Callable[..., Any], /, *inputs: Any, **named: Any) -> Any:
         network = owner(run)
-        if network is None or torch.is_grad_enabled() or hooked(network) or _elsewhere(network):
+        if network is None or torch.is_grad_enabled() or hooked(run) or _elsewhere(network):
             return run(*inputs, **named)
         with one_at_a_time:
             mine = chosen.setdefault(network, {})
@@ -63,7 +64,7 @@ def auto() -> Engine:
 
 def _best(network: nn.Module, size: str, call: Callable[[Engine], Any]) -> Engine:
     """What is quickest for calls such as this."""
-    calls = CALLS.get(size.split()[0], 1)
+    calls = 1 if size.startswith(ONCE) else CALLS
     slowly = min(_seconds(call, eager) for _ in range(2))  # a first call has more to do
     if calls * slowly < WORTH or _too_large(network):
         return eager

@@ -3,7 +3,7 @@
 An engine is handed a network, or a method of one, with its inputs, and gives what it makes of them.
 So it sees only tensors, and who calls it does not see how they are computed. Whatever an engine
 makes of a network beforehand (a graph, compiled code) is of the weights as they are: `state` tells
-whether they still are, and `hooked` whether an adapter works in the network by hooks, which no
+whether they still are, and `hooked` whether an adapter works in what is run by hooks, which no
 graph knows.
 """
 
@@ -59,9 +59,22 @@ def state(network: nn.Module) -> State:
     )
 
 
-def hooked(network: nn.Module) -> bool:
-    """Whether anything is hooked into a forward pass: a live LoRA, a ControlNet, an observer."""
-    return any(each._forward_hooks or each._forward_pre_hooks for each in _modules(network))
+def hooked(run: Callable[..., object]) -> bool:
+    """Whether anything is hooked into what is run: a live LoRA, a ControlNet, an observer.
+
+    Hooks of a network as a whole count where it is called, not where a method of it is.
+    """
+    network = owner(run)
+    if network is None:
+        return False
+    if network is run and hooked_whole(network):
+        return True
+    return any(hooked_whole(each) for each in _modules(network) if each is not network)
+
+
+def hooked_whole(module: nn.Module) -> bool:
+    """Whether anything is hooked into a module's forward pass, rather than into a part."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 def _modules(network: nn.Module) -> Iterator[nn.Module]:

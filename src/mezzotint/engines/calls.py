@@ -70,7 +70,10 @@ def pure(
     """
     own = weights(network)
     shared: dict[int, Any] = {id(each): each for each in own.values()}
-    called = _Called(copy.deepcopy(network, shared), method)
+    shared[id(vars(network).get("forward"))] = None  # what answers in its place stays behind
+    copied = copy.deepcopy(network, shared)
+    vars(copied).pop("forward", None)
+    called = _Called(copied, method)
 
     def function(values: Sequence[Tensor], tensors: Sequence[Tensor]) -> Any:
         bound = {f"network.{name}": value for name, value in zip(own, values, strict=True)}
@@ -98,7 +101,8 @@ def computes(network: nn.Module) -> str:
     """
     lines = [f"{name} {_shape(each)}" for name, each in weights(network).items()]
     for name, module in network.named_modules():
-        settings = {key: value for key, value in vars(module).items() if not key.startswith("_")}
+        told = vars(module).items()
+        settings = {k: value for k, value in told if not k.startswith("_") and k != "forward"}
         lines.append(f"{name} {type(module).__qualname__} {settings!r}")
     lines += [_digest(path) for path in sorted(_sources(network))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

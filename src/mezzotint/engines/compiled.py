@@ -81,7 +81,7 @@ class _Compiled:
         if network is None or _more_than_numbers(network):
             return run(*inputs, **named)
         call = _Call(network, "forward" if run is network else run.__name__, taken(inputs, named))
-        if hooked(network):
+        if hooked(run):
             self._say(
                 f"{call.name} runs as PyTorch does it: something is hooked into it, such as a live "
                 "LoRA or a ControlNet, which compiled code would not know"

@@ -110,7 +110,7 @@ def engine_by(make: Make) -> Engine:
         given, method = taken(inputs, named), getattr(run, "__name__", "__call__")
         with one_at_a_time:
             known = networks.setdefault(network, _Known(now := state(network)))
-            if reason := _unfit(network, given):
+            if reason := _unfit(run, network, given):
                 _say(known, network, f"runs without OpenVINO while {reason}")
                 return run(*inputs, **named)
             if known.state != now:
@@ -184,7 +184,7 @@ def array(tensor: Tensor) -> Any:
     return (tensor.float() if tensor.is_floating_point() else tensor).contiguous().numpy()
 
 
-def _unfit(network: nn.Module, inputs: Inputs) -> str | None:
+def _unfit(run: Callable[..., Any], network: nn.Module, inputs: Inputs) -> str | None:
     """Why no graph can stand for the network now, if there is something.
 
     Raises:
@@ -196,7 +196,7 @@ def _unfit(network: nn.Module, inputs: Inputs) -> str | None:
             f"engine 'openvino' executes on the CPU, and the model is on {first.device}: "
             "load it with device 'cpu', or another engine"
         )
-    if hooked(network):
+    if hooked(run):
         return "something is hooked into it, an adapter or an observer"
     if first.dtype not in PRECISIONS:
         return f"its dtype is {first.dtype}"

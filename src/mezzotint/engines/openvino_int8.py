@@ -4,9 +4,9 @@ Weights get a scale for each channel, and what they are multiplied by one for ea
 calls that were executed exactly (Jacob et al. 1712.05877). Where single channels of a transformer
 are far wider than others, the weights take some of that over (SmoothQuant, Xiao et al. 2211.10438).
 
-An engine does not know what is drawn. So the first calls of a shape are executed exactly, and are
-what the ranges are of; what comes of them is kept on disk, and from then on a seed is the same
-picture every time.
+An engine does not know what is drawn. So the first calls of a shape are executed exactly, in as
+many processes as it takes, and are what the ranges are of; what comes of them is kept on disk, and
+from then on a seed is the same picture every time.
 """
 
 # pyright: reportMissingTypeStubs=false
@@ -18,7 +18,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from mezzotint.engines.base import Engine
 from mezzotint.engines.calls import Inputs, weights
+from mezzotint.engines.openvino_calls import Calls
 from mezzotint.engines.openvino_engine import (
     Compiled,
     Executes,
@@ -44,12 +45,14 @@ from mezzotint.engines.openvino_model import bind, keep, kept, kept_file
 from mezzotint.errors import InputError
 
 CALLS = 20  # that are executed exactly, and then are what the ranges are of
+EXACT = ("encode", "decode")
 
 
 def openvino_int8() -> Engine:
-    """As ``openvino``, but a network that is called itself becomes int8 after ``CALLS`` calls.
+    """As ``openvino``, but a network becomes int8 after ``CALLS`` calls.
 
-    Methods of networks, so autoencoders, stay exact: they take little of the time.
+    Autoencoders stay exact: they take little of the time. So does a network whose weights change
+    while it is in use: what is learnt would be of weights that never come again.
 
     Raises:
         InputError: OpenVINO or NNCF is not installed.
@@ -66,54 +69,60 @@ class _Learning:
     Attributes:
         exact: executes until then.
         file: where what comes of it is kept.
+        method: of the network, that is called.
         calls: those that there have been.
         then: executes from then on.
     """
 
     exact: Executes
     file: Path
-    calls: list[Inputs] = field(default_factory=list[Inputs])
+    method: str
+    calls: Calls
     then: Executes | None = None
 
     def __call__(self, network: nn.Module, inputs: Inputs) -> Any:
-        if self.then is None and len(self.calls) < CALLS:
-            self.calls.append(inputs)
-            return self.exact(network, inputs)
-        if self.then is None:
+        if self.then is not None:
+            return self.then(network, inputs)
+        made = self.exact(network, inputs)
+        self.calls.add([array(each) for each in inputs.tensors])
+        if len(self.calls) >= CALLS:
             try:
-                self.then = _quantised(network, self.calls, self.file)
+                self.then = _quantised(network, self.method, inputs, self.calls, self.file)
             except Exception as error:  # NNCF fails in ways of its own
                 self.then = self.exact
                 reason = shorten(str(error) or type(error).__name__, 160)
                 warnings.warn(f"the {type(network).__name__} stays exact: {reason}", stacklevel=4)
-            self.calls.clear()
-        return self.then(network, inputs)
+            self.calls.forget()
+        return made
 
 
 def _in_int8(network: nn.Module, method: str, inputs: Inputs, lasting: bool) -> Executes:
     """A ``Make``."""
-    if method != "__call__":
+    if method in EXACT or not lasting:
         return exactly(network, method, inputs, lasting)
     told = settings(network)
     file = kept_file(network, method, inputs, {**told, "int8": CALLS})
     if model := kept(file, told):
         return executable(model, inputs)
-    return _Learning(exactly(network, method, inputs, lasting), file)
+    calls = Calls(file.with_suffix(".calls"))
+    return _Learning(exactly(network, method, inputs, lasting), file, method, calls)
 
 
-def _quantised(network: nn.Module, calls: Sequence[Inputs], file: Path) -> Compiled:
+def _quantised(
+    network: nn.Module, method: str, inputs: Inputs, calls: Calls, file: Path
+) -> Compiled:
     """The network in int8; its weights are read in float32, and then let go."""
     from openvino import Core
 
     what = f"the {type(network).__name__} becomes int8 by its first {len(calls)} calls"
     warnings.warn(f"{what}, once: it takes minutes where it is large", stacklevel=2)
-    graph = graph_of(network, "__call__", calls[0])
+    graph = graph_of(network, method, inputs)
     bound = bind(graph, {name: _widened(weight) for name, weight in weights(network).items()})
-    order = reads(graph, calls[0])
-    data = [{n: array(call.tensors[k]) for n, k in enumerate(order)} for call in calls]
+    order = reads(graph, inputs)
+    data = [{n: call[k] for n, k in enumerate(order)} for call in calls]
     model = Core().compile_model(_by_nncf(graph, data), "CPU", dict(settings(network)))
     keep(file, model)
-    return executable(model, calls[0], bound)
+    return executable(model, inputs, bound)
 
 
 def _by_nncf(graph: Any, data: Sequence[Any]) -> Any:

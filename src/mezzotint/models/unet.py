@@ -1,8 +1,9 @@
 """The conditional U-Net (Ho et al. 2020; Rombach et al. 2022; Podell et al. 2023)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -140,15 +141,67 @@ class UNet(nn.Module):
             InputError: ``y`` or ``guidance`` is missing where it is needed, or given where it has
                 no use.
         """
+        features, time, read = self._told(x, t, context, y, guidance, residuals, memory)
+        h = features.pop()
+        for level in self.up:
+            h = level(h, features, time, read)
+        return self.leave(h)
+
+    def with_deep(self, blocks: int, x: Tensor, *told: Any, **named: Any) -> tuple[Tensor, Tensor]:
+        """``forward``, and what comes up from below to the last ``blocks`` blocks (b, c, …)."""
+        features, time, read = self._told(x, *told, **named)
+        h = features.pop()
+        for level in self.up[:-1]:
+            h = level(h, features, time, read)
+        finest = list(cast("_UpLevel", self.up[-1]).blocks)
+        deep = _up(finest[:-blocks], h, features, time, read)
+        return self.leave(_up(finest[-blocks:], deep, features, time, read)), deep
+
+    def shallow(
+        self,
+        blocks: int,
+        deep: Tensor,
+        x: Tensor,
+        t: Tensor,
+        context: Tensor,
+        y: Tensor | None = None,
+        guidance: Tensor | None = None,
+        residuals: Sequence[Tensor] | None = None,
+        memory: Memory | None = None,
+    ) -> Tensor:
+        """``forward`` if the last ``blocks`` blocks on the way up are given ``deep`` from below.
+
+        These, and the blocks on the way down that they need, read the prompt themselves, rather
+        than in ``memory``.
+        """
+        time = self.embed(t, y, guidance, x.dtype)
+        first = list(cast("_DownLevel", self.down[0]).blocks)[: blocks - 1]
+        last = list(cast("_UpLevel", self.up[-1]).blocks)[-blocks:]
+        read = (each.keys_values(context) for block in (*first, *last) for each in readers(block))
+        features = [self.enter(x)]
+        for block in first:
+            features.append(block(features[-1], time, read))
+        if residuals is not None:
+            features = [own + more for own, more in zip(features, residuals, strict=False)]
+        return self.leave(_up(last, deep, features, time, read))
+
+    def _told(
+        self,
+        x: Tensor,
+        t: Tensor,
+        context: Tensor,
+        y: Tensor | None = None,
+        guidance: Tensor | None = None,
+        residuals: Sequence[Tensor] | None = None,
+        memory: Memory | None = None,
+    ) -> tuple[list[Tensor], Tensor, Iterator[KeysValues]]:
+        """The features of the way down and the middle, the time, and what is left to be read."""
         time = self.embed(t, y, guidance, x.dtype)
         read = pairs(self.memory(context) if memory is None else memory)
         features = self.contract(self.enter(x), time, read)
         if residuals is not None:
             features = [own + more for own, more in zip(features, residuals, strict=True)]
-        h = features.pop()
-        for level in self.up:
-            h = level(h, features, time, read)
-        return F.pixel_shuffle(self.conv_out(self.norm_out(h)), self.params.patch)
+        return features, time, read
 
     def memory(self, context: Tensor) -> Memory:
         """What is remembered of prompts (b, n, context_width), whatever the picture and the time.
@@ -164,6 +217,10 @@ class UNet(nn.Module):
     def enter(self, x: Tensor) -> Tensor:
         """First features (b, channels[0], h/patch, w/patch) of latents (b, channels_in, h, w)."""
         return self.conv_in(F.pixel_unshuffle(x, self.params.patch))
+
+    def leave(self, h: Tensor) -> Tensor:
+        """The prediction (b, channels_out, h, w) of the last features."""
+        return F.pixel_shuffle(self.conv_out(self.norm_out(h)), self.params.patch)
 
     def embed(
         self, t: Tensor, y: Tensor | None, guidance: Tensor | None, dtype: torch.dtype
@@ -283,6 +340,17 @@ class _UpLevel(nn.Module):
         self, x: Tensor, skips: list[Tensor], time: Tensor, read: Iterator[KeysValues]
     ) -> Tensor:
         """Take as many features from the end of ``skips`` as there are blocks."""
-        for block in self.blocks:
-            x = block(torch.cat([x, skips.pop()], dim=1), time, read)
+        x = _up(self.blocks, x, skips, time, read)
         return x if self.step is None else self.step(x, skips[-1].shape[2:])
+
+
+def _up(
+    blocks: Iterable[nn.Module],
+    x: Tensor,
+    skips: list[Tensor],
+    time: Tensor,
+    read: Iterator[KeysValues],
+) -> Tensor:
+    for block in blocks:
+        x = block(torch.cat([x, skips.pop()], dim=1), time, read)
+    return x

@@ -16,6 +16,7 @@ from mezzotint.checkpoints.find import find, offered
 from mezzotint.checkpoints.folder import open_folder
 from mezzotint.checkpoints.pages import let_go
 from mezzotint.engines import ENGINES
+from mezzotint.engines.around import outside
 from mezzotint.engines.base import Engine
 from mezzotint.engines.stripped import stripped
 from mezzotint.errors import InputError, choose, within_memory
@@ -56,7 +57,10 @@ def load(
     Raises:
         InputError: there is no such model, it is damaged, or it cannot run as asked.
     """
-    executes = choose("engine", "eager" if low_memory and engine == "auto" else engine, ENGINES)()
+    execution = choose("engine", "eager" if low_memory and engine == "auto" else engine, ENGINES)
+    if low_memory and engine not in ("auto", "eager"):
+        raise InputError(f"engine {engine!r} needs memory for weights: not with low_memory")
+    executes = execution()
     number = choose("dtype", dtype or "fp32", DTYPES)
     place = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     name = str(source or storybook.STORYBOOK.name)
@@ -122,7 +126,7 @@ def _placed(model: Model, engine: Engine, device: torch.device, dtype: torch.dty
     """The model with its weights where and as they are computed with."""
     for network in model.modules.values():
         _place(network, device, dtype)
-    return _executed(model, stripped(engine), device)
+    return _executed(model, outside(stripped(engine)), device)
 
 
 def _spared(model: Model, engine: Engine, device: torch.device, dtype: torch.dtype) -> Model:

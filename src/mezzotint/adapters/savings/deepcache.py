@@ -4,23 +4,18 @@ They are computed in every N-th step and kept for those between, which compute t
 first blocks down and last blocks up alone (their eq. 6 and 7).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mezzotint.adapters.base import Injected
 from mezzotint.adapters.fit import any_unet
-from mezzotint.adapters.savings.around import around
-from mezzotint.adapters.savings.recall import Call, Recall
+from mezzotint.adapters.savings.recall import Recall
+from mezzotint.engines.around import around, engine_at
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
-from mezzotint.models.unet import UNet
-from mezzotint.nn.memory import Memory
-from mezzotint.nn.transformer import readers
 
 
 @dataclass(frozen=True)
@@ -39,29 +34,17 @@ class DeepCache:
                 f"deepcache with {self.blocks} blocks: the finest level of this U-Net has {most}"
             )
         recall = Recall[Tensor]()
-        whole: Call[Tensor] | None = None
 
         def answer(forward: Callable[..., Tensor], *inputs: Any, **named: Any) -> Tensor:
-            nonlocal whole
-            call = recall.call(*inputs[:4])
-            if call is not None and call.kept is not None and call.step % self.every:
-                whole = None
-                return shallow(unet, self.blocks, call.kept, *inputs, **named)
-            whole = call
-            return forward(*inputs, **named)
+            call, execute = recall.call(*inputs[:4]), engine_at(unet)
+            if call is None or self.every == 1:
+                return forward(*inputs, **named)
+            if call.kept is not None and call.step % self.every:
+                return execute(unet.shallow, self.blocks, call.kept, *inputs, **named)
+            made, call.kept = execute(unet.with_deep, self.blocks, *inputs, **named)
+            return made
 
-        def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            if whole is not None and self.every > 1:
-                whole.kept = inputs[0][:, : -unet.params.skips[self.blocks - 1]].clone()
-
-        end = around(unet, answer)
-        handle = _blocks(unet.up[-1])[-self.blocks].register_forward_pre_hook(keep)
-
-        def eject() -> None:
-            end()
-            handle.remove()
-
-        return Injected(eject, recall.at, run=recall.run)
+        return Injected(around(unet, answer), recall.at, run=recall.run)
 
 
 def deepcache(every: int = 3, blocks: int = 2) -> DeepCache:
@@ -79,37 +62,3 @@ def deepcache(every: int = 3, blocks: int = 2) -> DeepCache:
         if number < 1 or number != int(number):
             raise InputError(f"deepcache {name} {number:g}: give a whole number from 1, such as 2")
     return DeepCache(int(every), int(blocks))
-
-
-def shallow(
-    unet: UNet,
-    blocks: int,
-    deep: Tensor,
-    x: Tensor,
-    t: Tensor,
-    context: Tensor,
-    y: Tensor | None = None,
-    guidance: Tensor | None = None,
-    residuals: Sequence[Tensor] | None = None,
-    memory: Memory | None = None,
-) -> Tensor:
-    """What ``unet`` predicts if the last ``blocks`` on its way up are given ``deep`` from below.
-
-    The rest is as for ``UNet.forward``; these few blocks read the prompt themselves, rather than in
-    ``memory``.
-    """
-    time = unet.embed(t, y, guidance, x.dtype)
-    first, last = _blocks(unet.down[0])[: blocks - 1], _blocks(unet.up[-1])[-blocks:]
-    read = (each.keys_values(context) for block in (*first, *last) for each in readers(block))
-    features = [unet.enter(x)]
-    for block in first:
-        features.append(block(features[-1], time, read))
-    if residuals is not None:
-        features = [own + more for own, more in zip(features, residuals, strict=False)]
-    for block in last:
-        deep = block(torch.cat([deep, features.pop()], dim=1), time, read)
-    return F.pixel_shuffle(unet.conv_out(unet.norm_out(deep)), unet.params.patch)
-
-
-def _blocks(level: nn.Module) -> list[nn.Module]:
-    return list(cast("nn.ModuleList", level.blocks))

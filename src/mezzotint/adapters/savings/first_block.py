@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from mezzotint.adapters.base import Injected
-from mezzotint.adapters.savings.around import around
 from mezzotint.adapters.savings.recall import Call, Recall
+from mezzotint.engines.around import around
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
 from mezzotint.models.dit import DiT

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mezzotint.adapters.base import Injected
 from mezzotint.adapters.fit import any_unet
-from mezzotint.adapters.savings.around import around
+from mezzotint.engines.around import around
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
 from mezzotint.models.unet import UNet

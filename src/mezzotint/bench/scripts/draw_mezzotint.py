@@ -12,6 +12,7 @@ def main() -> None:
     watch = Stopwatch()
     told = watch.told
     from mezzotint import load
+    from mezzotint.adapters.savings import SAVINGS
 
     watch.mark("import")
     pipe = load(
@@ -21,15 +22,18 @@ def main() -> None:
     options: dict[str, Any] = {"cfg" if told["guided"] else "guidance": told["scale"]}
     if told["noise"]:
         options["noise"] = "diffusers"
-    steps = pipe.stream(
-        told["prompt"],
-        steps=told["steps"],
-        seed=told["seed"],
-        width=told["size"],
-        height=told["size"],
-        **options,
-    )
-    *_, (last, _) = ((step, watch.lap()) for step in steps)
+    saving, _, number = told["saving"].partition("=")
+    saved = [SAVINGS[saving](*map(float, number.split()))] if saving else []
+    with pipe.attached(*saved):
+        steps = pipe.stream(
+            told["prompt"],
+            steps=told["steps"],
+            seed=told["seed"],
+            width=told["size"],
+            height=told["size"],
+            **options,
+        )
+        *_, (last, _) = ((step, watch.lap()) for step in steps)
     last.output().images[0].save(told["picture"])
     watch.drawn()
     watch.decoded(lambda: pipe.model.decode_latents(last.x))
