@@ -18,27 +18,31 @@ from PIL import Image
 
 import mezzotint as mz
 from mezzotint.world import KINDS
+from mezzotint.world.scene import HOURS, PLACES, STYLES
 
 PROMPTS = (
     "a fox in the snow at night",
-    "a rocket in space",
+    "a neon cat in space",
     "a castle on a beach at sunset",
-    "a red apple on a blue background",
-    "a penguin in the city",
+    "three red apples",
+    "a penguin wearing a top hat in a city",
     "a small owl to the left of a large mushroom in a forest",
     "a cat and a robot in a meadow",
-    "a dragon in the mountains at sunset",
-    "a sailboat on the sea",
-    "a neon cat in space",
-    "an ink sketch of a house in a forest",
-    "a yellow car in the desert at night",
+    "a serene mountain lake at golden hour, photorealistic",
+    "a serene mountain landscape at sunset, oil painting style",
+    "a beautiful house",
+    "an ink sketch of a sailboat on the sea",
+    "a blue car in the desert, pixel art",
 )
 SEEDS = range(1, 7)
-RUNS = ("autoencoder", "clip", "denoiser")
-FIGURE = {  # what validation measures, and how it is called
+_LOSS = ("held_out/loss", "loss on held-out scenes")
+FIGURE = {  # of each run: what validation measures, and how it is called
     "autoencoder": ("held_out/psnr", "PSNR of held-out pictures, dB"),
-    "clip": ("held_out/picture_of_caption", "captions that pick their picture out of 256"),
-    "denoiser": ("held_out/loss", "loss on held-out scenes"),
+    "decoder": ("held_out/psnr", "PSNR of held-out pictures, dB"),
+    "text": ("held_out/kind", "things of held-out captions read back"),
+    "denoiser": _LOSS,
+    "further": _LOSS,
+    "shapes": _LOSS,
 }
 
 
@@ -48,7 +52,7 @@ def main() -> None:
     options.add_argument("--docs", type=Path, default=Path("docs"))
     options.add_argument("--machine", default="two CPU cores")
     args = options.parse_args()
-    runs = {name: _Run(args.runs / name) for name in RUNS}
+    runs = {name: _Run(args.runs / name) for name in FIGURE}
     pipe = mz.load()
     drawn = [[pipe.generate(p, seed=seed).images[0] for seed in SEEDS] for p in PROMPTS]
     sheet(drawn).save(args.docs / "model-card.jpg", quality=90)
@@ -93,8 +97,8 @@ def sheet(rows: list[list[Image.Image]]) -> Image.Image:
 
 
 def curves(runs: dict[str, _Run], path: Path) -> None:
-    figure, axes = plt.subplots(1, len(runs), figsize=(12, 3.2), layout="constrained")
-    for axis, (name, run) in zip(axes, runs.items(), strict=True):
+    figure, axes = plt.subplots(2, 3, figsize=(12, 6), layout="constrained")
+    for axis, (name, run) in zip(axes.flat, runs.items(), strict=True):
         key, label = FIGURE[name]
         axis.plot(*run.series(key), "o-", color="#b5483a", markersize=3)
         axis.set(title=name, xlabel="step", ylabel=label)
@@ -119,7 +123,7 @@ def card(pipe: mz.Pipeline, runs: dict[str, _Run], machine: str) -> str:
         f"{run.series(FIGURE[name][0])[1][-1]:.3f} |"
         for name, run in runs.items()
     ]
-    data = runs["denoiser"].recipe["pictures"]
+    data = runs["shapes"].recipe["pictures"]
     held_out = {name: run.series(FIGURE[name][0]) for name, run in runs.items()}
     assert all(values for _, values in held_out.values()), "a run was never validated"
     rows = "\n".join(f"{k + 1}. {prompt}" for k, prompt in enumerate(PROMPTS))
@@ -132,19 +136,23 @@ def card(pipe: mz.Pipeline, runs: dict[str, _Run], machine: str) -> str:
         single=f"{data['single']:,}",
         held_out=f"{data['held_out']:,}",
         objects=len(KINDS),
+        places=len(PLACES),
+        hours=len(HOURS),
+        styles=len(STYLES),
+        size=model.family.size,
         family=model.family,
         rows=rows,
         seeds=f"{SEEDS[0]} to {SEEDS[-1]}",
     )
 
 
-_TEMPLATE = """# Model card: storybook, version 1
+_TEMPLATE = """# Model card: storybook, version 2
 
 *Written by `python bench/model_card.py` from the runs' logs and the weights in the package
 (model hash `{digest}`).*
 
-The embedded model draws pictures of 128 × 128 pixels of the [storybook world](world.md):
-{objects} objects in eleven places, at day, sunset and night, in four styles. It is here so that
+The embedded model draws pictures of {size} × {size} pixels of the [storybook world](world.md):
+{objects} objects in {places} places, at {hours} hours, in {styles} styles. It is here so that
 everything in Mezzotint works from the first minute without a network, and so that every lesson has
 a real model to look into. It is small: what Stable Diffusion does with a billion weights, this does
 for one drawn world with twenty million.
@@ -160,23 +168,19 @@ All weights are stored as 8-bit rows (`mezzotint.checkpoints.packed`). The proce
 
 ## Training
 
-{scenes} scenes drawn from seeds ({single} of them with a single object, which the denoiser sees
-first), four captions each; {held_out} more were held out. No picture made by a person or by another
+{scenes} scenes drawn from seeds ({single} of them with a single object, which are seen first), four
+captions each; {held_out} more were held out. No picture made by a person or by another
 model was used beyond the open Fluent emoji art that scenes are composed of.
 
 | run | steps × batch | learning rate | seed | time on {machine} | at the end |
 |---|---|---|---|---|---|
 {runs}
 
-![Held-out curves of the three runs](training.png)
+![Held-out curves of the runs](training.png)
 
-To train it again: `mezzotint train storybook`. A run is a function of its recipe, so on one machine
-two such trainings give the same bits.
-
-**One run is not what its recipe gives**: the autoencoder was trained on windows alone for 7,000
-steps, until the rate was 0, and only then was the recipe's last quarter, on whole pictures, put
-into the recipe and run. The text tower in the model is not CLIP's, which gives the vocabulary
-alone: it learned along with the U-Net.
+To train it again: `mezzotint train storybook`. A run is a function of its recipe. These were made
+while the code was being written, each by the recipe of its name as it stands now, as far as that
+can be said without making them again; [the log](training-log.md) tells how each went.
 
 ## What it draws
 
@@ -190,15 +194,16 @@ Every prompt with the seeds {seeds}, none left out:
 
 - **Anything outside its world.** It knows the objects, places, hours, weathers and styles that
   [world.md](world.md) lists, and their synonyms. A word it has not met is spelled in bytes and
-  ignored or misread. There are no people, no letters, no photographs.
-- **Two things at once.** One object is nearly always the one that was asked for. With two, places
-  and colours are right and shapes often are not, and one may lend the other its colour; three are
-  guesswork, though it saw such scenes.
+  ignored or misread. There are no letters and no photographs, and who lives there is drawn.
+- **Two things at once.** Places, hours, styles and colours follow the prompt. A single object is
+  mostly the one that was asked for; with two, shapes often are not, and one may lend the other its
+  colour or its parts.
 - **Variety.** Seeds differ in position and sky more than in the object, which is one drawing in the
   art that it learned from.
-- **Fine detail.** The autoencoder keeps 1,024 numbers of a picture's 49,152; thin lines and small
-  faces are soft.
-- **Sizes far from 128 × 128.** It was trained on that size alone; at others it repeats or cuts off.
+- **Fine detail.** The autoencoder keeps 4,096 numbers of a picture's 196,608; thin lines and small
+  faces are soft, and outlines bend.
+- **Sizes far from {size} × {size}.** It was trained on that size alone; at others it repeats or
+  cuts off.
 """
 
 

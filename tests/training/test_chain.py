@@ -32,7 +32,7 @@ def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp
 
     capsys.readouterr()
     run("smoke", pictures, tmp_path)
-    assert capsys.readouterr().err.count("done before") == 5
+    assert capsys.readouterr().err.count("done before") == 6
 
     # a denoiser's run alone ends in the same model but for the other parts, in its own folder
     run("smoke-denoiser", pictures, tmp_path / "denoiser", **CHANGED)
@@ -53,8 +53,8 @@ def test_a_chain_takes_fields_by_run(tmp_path):
 
 def test_the_storybook_chain_is_the_presets():
     assert list(CHAINS["storybook"].runs) == [
-        *("autoencoder", "decoder", "text", "denoiser", "further", "flow", "clip", "folded"),
-        "student",
+        *("autoencoder", "decoder", "text", "denoiser", "further", "shapes"),
+        *("flow", "clip", "folded", "student"),
     ]
     assert CHAINS["storybook"].runs == PRESETS
 

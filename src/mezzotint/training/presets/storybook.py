@@ -141,6 +141,11 @@ FURTHER = replace(
 )
 """The same network, told by a tower that can read, at the noise that decides shapes."""
 
+_SHAPES_TASK = replace(_FURTHER_TASK, begin_run="further", parts=0.15, single_share=0.35)
+
+SHAPES = replace(FURTHER, name="shapes", task=_SHAPES_TASK, steps=6_000)
+"""The same network, which is also to say which part of which thing it draws at each place."""
+
 STUDENT = replace(
     AUTOENCODER,
     name="student",
@@ -218,7 +223,9 @@ CLIP = replace(
 
 PRESETS: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (AUTOENCODER, DECODER, TEXT, DENOISER, FURTHER, FLOW, CLIP, FOLDED, STUDENT)
+    for recipe in (
+        *(AUTOENCODER, DECODER, TEXT, DENOISER, FURTHER, SHAPES, FLOW, CLIP, FOLDED, STUDENT),
+    )
 }
 
 
@@ -264,6 +271,7 @@ _SMOKE = (
     _smoke(TEXT, steps=20, batch=16),
     _smoke(replace(DENOISER, task=_few(_DENOISER_TASK)), steps=20, batch=16),
     _smoke(replace(FURTHER, task=_few(_FURTHER_TASK)), steps=20, batch=16),
+    _smoke(replace(SHAPES, task=_few(_SHAPES_TASK)), steps=20, batch=16),
     _smoke(replace(FLOW, task=_few(_FLOW_TASK)), steps=20, batch=16),
     _smoke(replace(CLIP, task=replace(CLIP.task, vision=_SMOKE_VISION)), steps=20, batch=32),
 )
