@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -60,6 +60,7 @@ def test_outside_of_the_interval_the_negative_prompt_is_not_asked(tiny: Pipeline
 
 
 @settings(max_examples=25)
+@example(sampler="dpmpp_2s_ancestral", steps=4, start=0, length=6)
 @given(
     sampler=st.sampled_from(sorted(SAMPLERS)),
     steps=st.integers(1, 9),
@@ -83,9 +84,11 @@ def test_steps_that_begin_in_the_interval_are_guided(tiny: Pipeline, sampler, st
         ):
             pass
     for t, rows in engine.seen:
-        begun = sum(float(each) * model.family.time_scale >= t - 1e-3 for each in grid[:-1])
-        inside = shares[0] <= (begun - 1) / steps < shares[1]
-        assert rows == 1 + inside, (t, rows)
+        allowed: set[int] = set()
+        for slack in (0.0, 1e-3):  # what lies between two steps may come to the next one's time
+            begun = sum(float(each) * model.family.time_scale >= t - slack for each in grid[:-1])
+            allowed.add(1 + (shares[0] <= (begun - 1) / steps < shares[1]))
+        assert rows in allowed, (t, rows)
 
 
 def test_weighted_parts_keep_the_negative_prompt(tiny: Pipeline):

@@ -91,11 +91,12 @@ def test_a_mask_is_of_the_pictures_size(tiny_model: Model) -> None:
     assert not torch.allclose(other, mask, atol=0.05)
 
 
-def test_a_mask_lies_where_the_world_put_the_thing() -> None:
+@pytest.mark.parametrize("names", [("fox", "penguin"), ("cat", "robot")])
+def test_a_mask_lies_where_the_world_put_the_thing(names: tuple[str, str]) -> None:
     """Of the shipped model: each thing's mask within its own box, not in the other's."""
     model = mz.load().model
     size = model.family.size
-    scene = compose(9, [Item("fox"), Item("penguin")], place="meadow")
+    scene = compose(9, [Item(name) for name in names], place="meadow")
     pixels = torch.from_numpy(np.array(render(scene, size))).permute(2, 0, 1)[None]
     with torch.no_grad():
         latents = model.encode_images(pixels / 127.5 - 1)
@@ -106,8 +107,8 @@ def test_a_mask_lies_where_the_world_put_the_thing() -> None:
         )
         boxes[k, top:bottom, left:right] = 1
     for k, thing in enumerate(scene.things):
-        prompt = "a fox and a penguin in the meadow"
+        prompt = f"a {names[0]} and a {names[1]} in the meadow"
         mask = word_mask(model, latents, prompt, thing.name)[0, 0]
         inside = (mask * boxes).sum((1, 2)) / mask.sum()
-        assert inside[k] > 2 * boxes[k].mean(), inside
-        assert inside[1 - k] < inside[k] / 2, inside
+        assert inside[k] > 3 * boxes[k].mean(), inside
+        assert inside[1 - k] < inside[k] / 4, inside

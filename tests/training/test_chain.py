@@ -32,7 +32,7 @@ def test_a_chain_ends_in_a_model_that_loads_and_draws(short_chain, pictures, tmp
 
     capsys.readouterr()
     run("smoke", pictures, tmp_path)
-    assert capsys.readouterr().err.count("done before") == 6
+    assert capsys.readouterr().err.count("done before") == 5
 
     # a denoiser's run alone ends in the same model but for the other parts, in its own folder
     run("smoke-denoiser", pictures, tmp_path / "denoiser", **CHANGED)

@@ -23,6 +23,7 @@ from mezzotint.pipeline.prompts import DIALECTS, Chunk, Dialect, Span, parse
 from mezzotint.pipeline.request import MAX_STEPS
 
 NOISES = (0.4, 0.5, 0.6, 0.7)  # shares of noise, σ/(α + σ), with which a picture is looked at
+RIVALS, NOTICED = 3, 1 / 6  # other words that count; share of the word's attention from which on
 EDGE = 0.15  # half the height of the step at a mask's edge
 DIALECT = DIALECTS["mezzotint"]
 
@@ -65,6 +66,11 @@ class Reading:
         found = re.finditer(rf"(?<!\w){words}(?!\w)", self.text, re.IGNORECASE) if words else ()
         return [match.span() for match in found]
 
+    def rows_of(self, word: str) -> list[int]:
+        """The rows of what ``finds`` does; none for what is in no part of the text that is read."""
+        found = self.finds(word)
+        return [i for i, row in enumerate(self.rows) if any(_meet(row.place, at) for at in found)]
+
     def of(self, word: str) -> list[int]:
         """The rows of what ``finds`` does.
 
@@ -74,7 +80,7 @@ class Reading:
         found = self.finds(word)
         if not found:
             raise unknown("word of the prompt", word, re.findall(r"\w+", self.text))
-        rows = [i for i, row in enumerate(self.rows) if any(_meet(row.place, at) for at in found)]
+        rows = self.rows_of(word)
         if not rows:
             raise InputError(
                 f"word {word!r} is where the prompt is too long to be read: shorten it"
@@ -186,7 +192,9 @@ def word_mask(
     The geometric mean of two answers at some levels of noise. The attention to the word (DAAM, Tang
     et al. 2210.04885) knows which thing is meant, as coarsely as the network attends; the contrast
     of what is predicted with the word and without it (DiffEdit, Couairon et al. 2210.11427, 3.2)
-    knows where it ends. What is above Otsu's threshold is the word.
+    knows where it ends. Where other words are attended to as well, a place is the word's as far as
+    leaving that one out changes more there than leaving out the others. What is above Otsu's
+    threshold is the word.
 
     Args:
         model: whose network looks, four times at two rows.
@@ -201,32 +209,72 @@ def word_mask(
     """
     h, w = latents.shape[2:]
     height, width = h * model.factor, w * model.factor
-    reading, without = _with_and_without(model, prompt, word, Canvas(height, width), dialect)
-    told = replace(reading.told + without.told, beside=_beside(model, latents))
-    denoise = denoiser(model.network_for(told), model.family.process, model.family.prediction)
-    contrast, draw = torch.zeros_like(latents[:, :1]), seeded([0])
-    negative_rows(model.network, (False, True))
+    chunks, reading = _saying(model, prompt, word, Canvas(height, width), dialect)
+    draw = seeded([0])
+    looks = [_noised(model, latents, draw(latents), noise) for noise in NOISES]
     with watched(model.network) as watch:
-        for noise in NOISES:
-            x, t = _noised(model, latents, draw(latents), noise)
-            one, other = denoise(x.expand(2, -1, -1, -1), t)
-            contrast += (one - other).abs().mean(0)
-    attention = watch.take()[:, reading.of(word)].mean(1, keepdim=True)
-    shown = (_resized(attention, (h, w)) * _blurred(contrast)).sqrt()
+        whole = _seen(model, reading.told, latents, looks)
+    attention = watch.take()[0]
+
+    def contrast(left_out: str) -> Tensor:
+        told = _without(model, chunks, reading, left_out, Canvas(height, width), dialect).told
+        pairs = zip(whole, _seen(model, told, latents, looks), strict=True)
+        return _blurred(sum(((a - b).abs().mean(1, True) for a, b in pairs), torch.zeros(1)))
+
+    own = contrast(word)
+    others = [contrast(rival).square() for rival in _rivals(reading, word, attention)]
+    share = own.square() / sum(others, start=own.square())
+    attended = attention[reading.of(word)].mean(0)[None, None]
+    shown = (_resized(attended, (h, w)) * own).sqrt() * share
     return _resized(_soft(shown / shown.max()), (height, width)).clamp(0, 1)
 
 
-def _with_and_without(
+def _saying(
     model: Model, prompt: str, word: str, canvas: Canvas, dialect: Dialect
-) -> tuple[Reading, Reading]:
-    """The first wording of the prompt that says the word, and the same without it."""
+) -> tuple[tuple[Chunk, ...], Reading]:
+    """The first wording of the prompt that says the word."""
     wordings = _wordings(model, prompt, dialect)
     readings = [_read(model, chunks, canvas, dialect) for chunks in wordings]
     k = next((k for k, reading in enumerate(readings) if reading.finds(word)), 0)
     readings[k].of(word)  # raises where there is none
-    left = _cut_out(wordings[k], readings[k].finds(word))
-    least = _windows(model, wordings[k], dialect)
-    return readings[k], _read(model, left, canvas, dialect, least)
+    return wordings[k], readings[k]
+
+
+def _without(
+    model: Model,
+    chunks: Sequence[Chunk],
+    reading: Reading,
+    word: str,
+    canvas: Canvas,
+    dialect: Dialect,
+) -> Reading:
+    """The same wording without a word."""
+    least = _windows(model, chunks, dialect)
+    return _read(model, _cut_out(chunks, reading.finds(word)), canvas, dialect, least)
+
+
+def _rivals(reading: Reading, word: str, attention: Tensor) -> list[str]:
+    """The words that are attended to most where the word is; ``attention`` is (n, h, w)."""
+    own = attention[reading.of(word)].mean(0)
+    there = own >= own.max() / 2
+    said = {each.lower() for each in re.findall(r"\w+", word)}
+    found: dict[str, float] = {}
+    for other in re.findall(r"\w+", reading.text):
+        rows = () if other.lower() in said else reading.rows_of(other)
+        if rows:
+            found[other] = float(attention[list(rows)].mean(0)[there].mean() / own[there].mean())
+    most = sorted(found, key=lambda other: found[other], reverse=True)[:RIVALS]
+    return [other for other in most if found[other] > NOTICED]
+
+
+def _seen(
+    model: Model, told: Conditioning, latents: Tensor, looks: Sequence[tuple[Tensor, Tensor]]
+) -> list[Tensor]:
+    """What the network takes noised pictures (1, c, h, w) for at their times."""
+    negative_rows(model.network, (False,))
+    network = model.network_for(replace(told, beside=_beside(model, latents)))
+    denoise = denoiser(network, model.family.process, model.family.prediction)
+    return [denoise(x, t) for x, t in looks]
 
 
 def _cut_out(chunks: Sequence[Chunk], places: Sequence[Place]) -> list[Chunk]:
@@ -251,7 +299,7 @@ def _beside(model: Model, latents: Tensor) -> Tensor | None:
         return None
     image = model.decode_latents(latents)
     joined = takes.channels(model, image, torch.zeros_like(image[:, :1]) if takes.masked else None)
-    return joined.expand(2, -1, -1, -1)
+    return joined
 
 
 def _noised(model: Model, latents: Tensor, eps: Tensor, noise: float) -> tuple[Tensor, Tensor]:
