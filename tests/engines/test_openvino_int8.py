@@ -89,6 +89,7 @@ def test_what_cannot_be_quantised_stays_exact(monkeypatch):
 
 
 def test_calls_are_kept_once_and_damage_costs_them_alone(monkeypatch, tmp_path):
+    pytest.importorskip("nncf")
     monkeypatch.setattr(openvino_int8, "_by_nncf", lambda graph, data: list(data) and graph)
     network, x = randomised(Net()), torch.randn(2, 4, 8, 8)
     for _ in range(3):

@@ -53,7 +53,7 @@ def test_a_chain_takes_fields_by_run(tmp_path):
 
 def test_the_storybook_chain_is_the_presets():
     assert list(CHAINS["storybook"].runs) == [
-        *("autoencoder", "decoder", "text", "denoiser", "further", "shapes"),
+        *("autoencoder", "decoder", "text", "denoiser", "further", "shapes", "scenes"),
         *("flow", "clip", "folded", "student"),
     ]
     assert CHAINS["storybook"].runs == PRESETS

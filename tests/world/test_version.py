@@ -11,7 +11,7 @@ import pytest
 from mezzotint.world import VERSION, caption, render, sample_scene
 from mezzotint.world.scene import DENSITIES, STAGES
 
-OF_VERSION = 2
+OF_VERSION = 3
 RECORD = """\
 190.2 a panda indoors
  43.1 a monkey at golden hour, glowing neon
@@ -19,7 +19,7 @@ RECORD = """\
 175.0 desert, blue backpack
 107.9 a city skyline at sunset in clear weather
 107.0 a photo of two umbrellas in a moonlit wintry forest
-119.5 in the rain, a planet above a light bulb
+119.5 a light bulb under a planet, in the rain
 131.2 four frogs, farm
 172.3 the medium-sized alien on the left in the village at sunrise
  54.0 indoors, an ice cream, neon style

@@ -15,9 +15,9 @@ def train(
         str,
         Argument(
             metavar="RECIPE.toml|NAME",
-            help="A file, or one of autoencoder, decoder, text, denoiser, further, shapes, flow, "
-            "clip, folded, student, judge, depth, controlnet, ip-adapter, ip-style, instruct, "
-            "lora, dreambooth, textual-inversion; or the first ten: storybook, smoke.",
+            help="A file, or one of autoencoder, decoder, text, denoiser, further, shapes, scenes, "
+            "flow, clip, folded, student, judge, depth, controlnet, ip-adapter, ip-style, "
+            "instruct, lora, dreambooth, textual-inversion; or the first eleven: storybook, smoke.",
         ),
     ],
     data: Annotated[

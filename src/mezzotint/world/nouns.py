@@ -8,7 +8,6 @@ from mezzotint.world.phrases import (
     COLOUR_WORDS,
     LOOSE,
     LOVELY,
-    NEIGHBOURS,
     NUMBERS,
     RELATION_PHRASES,
     RELATION_TAGS,
@@ -32,7 +31,8 @@ class Detail:
     """How likely each thing that is known of the objects is said.
 
     ``size`` is of a single large or medium object, or of objects of the same size; what is small,
-    or unlike the other, is told apart with ``contrast``. ``unnumbered`` leaves a number out.
+    or unlike the other, is told apart with ``contrast``. ``relation`` is of things side by side,
+    which may go without saying: any other is said. ``unnumbered`` leaves a number out.
     """
 
     colour: float
@@ -65,7 +65,8 @@ def objects(scene: Scene, rng: Rng, detail: Detail, manner: str = "") -> tuple[s
     if len(nouns) == 3:
         told = rng.random() < detail.relation
         return (pick(rng, THREE) if told else "{0}, {1} and {2}").format(*nouns), False
-    template = _template(scene.relation, rng, detail)
+    told = scene.relation and _told(scene.relation, rng, detail)
+    template = pick(rng, RELATION_PHRASES[told] if told else LOOSE)
     if not whole or " and " in template or " with " in template:
         return template.format(*nouns), False
     subject = things[int(template[1])]
@@ -76,15 +77,14 @@ def objects(scene: Scene, rng: Rng, detail: Detail, manner: str = "") -> tuple[s
 def tags(scene: Scene, rng: Rng, detail: Detail) -> list[str]:
     """The objects as keywords, in one where their relation is told."""
     words = [_words(scene, thing, rng, detail, "") for thing in scene.things]
-    if len(words) == 2 and scene.relation and rng.random() < detail.relation:
+    if len(words) == 2 and scene.relation and _told(scene.relation, rng, detail):
         return [pick(rng, RELATION_TAGS[scene.relation]).format(*words)]
     return words
 
 
-def _template(relation: Relation | None, rng: Rng, detail: Detail) -> str:
-    if relation is not None and rng.random() < detail.relation:
-        return pick(rng, RELATION_PHRASES[relation])
-    return pick(rng, LOOSE + NEIGHBOURS if relation == "beside" else LOOSE)
+def _told(relation: Relation, rng: Rng, detail: Detail) -> Relation | None:
+    """The relation where it is said: that two things are side by side goes without saying."""
+    return relation if relation != "beside" or rng.random() < detail.relation else None
 
 
 def _side(thing: Thing, rng: Rng, detail: Detail) -> str:

@@ -197,8 +197,11 @@ RELATION_PHRASES: dict[Relation, Phrases] = {
         "{0} standing in front of {1}",
     ),
 }
-LOOSE: Phrases = ("{0} and {1}", "{1} and {0}", "{0} and {1}", "{0} with {1}")
-NEIGHBOURS: Phrases = ("{0} next to {1}", "{1} next to {0}", "{0} beside {1}", "{1} beside {0}")
+LOOSE: Phrases = (
+    *("{0} and {1}", "{0} and {1}", "{0} and {1}", "{0} with {1}"),
+    *("{0} next to {1}", "{0} beside {1}"),
+)
+"""Of two things side by side, which are named from left to right, as one reads."""
 THREE: Phrases = (
     "{0} on the left, {1} in the middle and {2} on the right",
     "{1} between {0} on the left and {2} on the right",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-VERSION = 2
+VERSION = 3
 """Goes up with every change that gives a seed another scene, picture or caption: data sets on disk
 are drawn anew then, and the old ones stay what they are."""
 

@@ -146,6 +146,11 @@ _SHAPES_TASK = replace(_FURTHER_TASK, begin_run="further", parts=0.15, single_sh
 SHAPES = replace(FURTHER, name="shapes", task=_SHAPES_TASK, steps=6_000)
 """The same network, which is also to say which part of which thing it draws at each place."""
 
+_SCENES_TASK = replace(_SHAPES_TASK, begin_run="shapes", single_share=0.1)
+
+SCENES = replace(SHAPES, name="scenes", task=_SCENES_TASK)
+"""As long again, on scenes of several things from nearly the beginning."""
+
 STUDENT = replace(
     AUTOENCODER,
     name="student",
@@ -224,7 +229,8 @@ CLIP = replace(
 PRESETS: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        *(AUTOENCODER, DECODER, TEXT, DENOISER, FURTHER, SHAPES, FLOW, CLIP, FOLDED, STUDENT),
+        *(AUTOENCODER, DECODER, TEXT, DENOISER, FURTHER, SHAPES, SCENES),
+        *(FLOW, CLIP, FOLDED, STUDENT),
     )
 }
 
