@@ -25,6 +25,14 @@ def seeded() -> None:
         sys.modules["torch"].manual_seed(0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _eager() -> Iterator[None]:
+    """No test measures engines, however slow the machine is today, but those of measuring."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mezzotint.engines.auto.WORTH", float("inf"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_model():
     """A model of the storybook family's shape with random weights, quick enough for any test."""
