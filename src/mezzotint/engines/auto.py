@@ -23,13 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from mezzotint.engines.base import Engine, eager, hooked, owner
-from mezzotint.engines.calls import computes, machine, taken, weights
+from mezzotint.engines.calls import CODING, computes, machine, taken, weights
 from mezzotint.engines.openvino_engine import openvino
 from mezzotint.errors import InputError
 from mezzotint.files import cache_folder, write_whole
 
 CALLS = 20  # of a network for a picture; of an autoencoder, one
-ONCE = ("encode", "decode")
 WORTH = 2.0  # seconds of a picture below which no start is made up for
 MARGIN = 0.9  # of eager's time: what is less of a gain is not worth other bits
 LARGE = 0.25  # of the machine's memory: a compiled network has its weights twice
@@ -50,7 +49,9 @@ def auto() -> Engine:
 
     def engine(run: Callable[..., Any], /, *inputs: Any, **named: Any) -> Any:
         network = owner(run)
-        if network is None or torch.is_grad_enabled() or hooked(run) or _elsewhere(network):
+        if network is None or torch.is_grad_enabled() or hooked(run):
+            return run(*inputs, **named)
+        if next(network.parameters()).device.type != "cpu":
             return run(*inputs, **named)
         with one_at_a_time:
             mine = chosen.setdefault(network, {})
@@ -64,7 +65,7 @@ def auto() -> Engine:
 
 def _best(network: nn.Module, size: str, call: Callable[[Engine], Any]) -> Engine:
     """What is quickest for calls such as this."""
-    calls = 1 if size.startswith(ONCE) else CALLS
+    calls = 1 if size.startswith(CODING) else CALLS
     slowly = min(_seconds(call, eager) for _ in range(2))  # a first call has more to do
     if calls * slowly < WORTH or _too_large(network):
         return eager
@@ -96,10 +97,6 @@ def _size(run: Callable[..., Any], inputs: tuple[Any, ...], named: dict[str, Any
     tensors: list[Tensor] = taken(inputs, named).tensors
     shape = "x".join(map(str, tensors[0].shape)) if tensors else "()"
     return f"{getattr(run, '__name__', '__call__')} {shape}"
-
-
-def _elsewhere(network: nn.Module) -> bool:
-    return any(weight.device.type != "cpu" for weight in network.parameters())
 
 
 def _too_large(network: nn.Module) -> bool:

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
+CODING = ("encode", "decode")
+"""Methods of autoencoders, each called once a picture: little of the time is theirs."""
+
 
 @dataclass(frozen=True)
 class Inputs:

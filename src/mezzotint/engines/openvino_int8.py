@@ -28,7 +28,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mezzotint.engines.base import Engine
-from mezzotint.engines.calls import Inputs, weights
+from mezzotint.engines.calls import CODING, Inputs, weights
 from mezzotint.engines.openvino_calls import Calls
 from mezzotint.engines.openvino_engine import (
     Compiled,
@@ -45,7 +45,6 @@ from mezzotint.engines.openvino_model import bind, keep, kept, kept_file
 from mezzotint.errors import InputError
 
 CALLS = 20  # that are executed exactly, and then are what the ranges are of
-EXACT = ("encode", "decode")
 
 
 def openvino_int8() -> Engine:
@@ -98,7 +97,7 @@ class _Learning:
 
 def _in_int8(network: nn.Module, method: str, inputs: Inputs, lasting: bool) -> Executes:
     """A ``Make``."""
-    if method in EXACT or not lasting:
+    if method in CODING or not lasting:
         return exactly(network, method, inputs, lasting)
     told = settings(network)
     file = kept_file(network, method, inputs, {**told, "int8": CALLS})
