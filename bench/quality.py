@@ -1,4 +1,4 @@
-"""Quality against guidance, sampler and steps: `python bench/quality.py --judge FILE --clip RUN`.
+"""Quality against guidance, sampler and steps: `python bench/quality.py --clip RUN`.
 
 Writes docs/quality.md and docs/quality.png. Every point is an evaluation (`mezzotint eval`) of its
 own folder in --out, so that what was stopped goes on; `--prompts 14 --images 2` is a dry run.

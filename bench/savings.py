@@ -1,7 +1,7 @@
 """What approximate savings save, and what they cost the picture: `python bench/savings.py`.
 
 Draws the same pictures with each saving and without, in turn, and writes times, PSNR to the exact
-pictures and, with `--judge FILE`, prompt accuracy into docs/benchmarks.md. `--sd15` times a U-Net
+pictures and, with `--accuracy`, prompt accuracy into docs/benchmarks.md. `--sd15` times a U-Net
 of Stable Diffusion 1.5's shape at random weights as well; pictures there would say nothing.
 `--pictures 2 --steps 4 --page PAGE.md` is a dry run.
 """
@@ -87,7 +87,7 @@ def table(pipe: Pipeline, args: argparse.Namespace) -> str:
                 seconds[way.name].append(time.perf_counter() - start)
             exact = exact or out.images[0]
             likeness[way.name].append(psnr(exact, out.images[0]))
-    scores = judged(pipe, ways, args) if args.judge else {}
+    scores = judged(pipe, ways, args) if args.accuracy else {}
     rows: list[str] = []
     for way in ways:
         ratios = [a / b for a, b in zip(seconds[way.name], seconds[EXACT.name], strict=True)]
@@ -118,7 +118,7 @@ def judged(pipe: Pipeline, ways: Sequence[Saving], args: argparse.Namespace) -> 
     for way in ways:
         drawing: Any = {**way.options} | ({} if args.steps is None else {"steps": args.steps})
         settings = run.Settings(("accuracy",), args.prompts, args.images, 0, drawing)
-        by = run.instruments(settings, args.judge, None, None)
+        by = run.instruments(settings, None, None, None)
         home = args.out / pipe.source / way.name.replace("`", "").replace(" ", "-")
         with pipe.attached(*way.adapters):
             report = run.evaluate(pipe, settings, by, home, lambda *_: None)
@@ -162,7 +162,7 @@ def main() -> None:
     options.add_argument("--model", nargs="*", default=["storybook"])
     options.add_argument("--pictures", type=int, default=24)
     options.add_argument("--steps", type=int)
-    options.add_argument("--judge", type=Path)
+    options.add_argument("--accuracy", action="store_true", help="ask the judge, too")
     options.add_argument("--prompts", type=int, default=140, help="that the judge is asked about")
     options.add_argument("--images", type=int, default=2, help="of each of these")
     options.add_argument("--sd15", action="store_true")

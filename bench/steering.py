@@ -1,4 +1,4 @@
-"""Steering, editing and personalising: `python bench/steering.py --judge FILE --clip RUN`.
+"""Steering, editing and personalising: `python bench/steering.py --clip RUN`.
 
 Writes steering.md, and pictures in steering/, into --out. It measures the controls that the model's
 folder has, and says which it lacks; --control edges=FILE#edges measures another file's. Pictures
@@ -75,7 +75,9 @@ def parsed() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     options.add_argument("--model", help="a folder of ours; the embedded model by default")
-    options.add_argument("--judge", type=Path, required=True, help="what recipe judge exported")
+    options.add_argument(
+        "--judge", type=Path, default=judge.EMBEDDED, help="what recipe judge exported"
+    )
     options.add_argument("--clip", type=Path, help="a CLIP run, or a model; the model by default")
     options.add_argument("--depth", type=Path, help="what recipe depth exported")
     options.add_argument("--control", type=controls, action="append", default=[])

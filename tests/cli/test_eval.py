@@ -62,7 +62,6 @@ def test_figures_are_printed_and_the_report_named(call):
         (["--images", "1"], "images 1: diversity"),
         (["--scenes", "1"], "scenes 1"),
         (["--threads", "0"], "threads 0"),
-        ([], "accuracy needs a judge"),
         (["--judge", "none.safetensors"], "none.safetensors"),
         (["--what", "clip", "--clip", "none"], "there is no none"),
         (["--what", "fidelity", "--features", "none"], "there is no none"),

@@ -6,8 +6,10 @@ from squares import PARAMS, trained
 
 from mezzotint.checkpoints.packed import save_packed
 from mezzotint.errors import InputError
-from mezzotint.evals.asking import SURE
+from mezzotint.evals.asking import SURE, fulfilled
 from mezzotint.evals.judge import Judge, load
+from mezzotint.evals.skills import prompts
+from mezzotint.world import render
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,11 @@ def test_what_is_no_judge_is_refused(tmp_path):
     save_packed(tmp_path / "other.safetensors", {"weight": torch.ones(2, 2)}, {})
     with pytest.raises(InputError, match="holds no judge"):
         load(tmp_path / "other.safetensors")
+
+
+def test_the_packages_judge_sees_what_prompts_ask_for_in_scenes_that_fulfil_them():
+    asked = prompts()[::20]
+    seen = load().see([Image.fromarray(render(one.scene, 256)) for one in asked])
+    right = [fulfilled(one.ask, saw) for one, saw in zip(asked, seen, strict=True)]
+    others = [fulfilled(one.ask, saw) for one, saw in zip(asked, seen[1:], strict=False)]
+    assert (len(asked), sum(right) >= 28, sum(others) <= 3) == (30, True, True)

@@ -152,7 +152,7 @@ def test_what_is_missing_is_said_in_one_line(clip: Path, tmp_path: Path):
             run.instruments(told, *paths)
         assert "\n" not in str(refused.value)
 
-    says("accuracy needs a judge", settings(), None, clip, None)
+    says("cannot read .*nowhere", settings(), tmp_path / "nowhere", clip, None)
     says("images 1", settings(images=1), None, clip, None)
     others = settings(what=("fidelity", "clip"))
     says("there is no .*nowhere", others, None, tmp_path / "nowhere", None)

@@ -18,7 +18,11 @@ def evaluate(
         ),
     ] = None,
     judge: Annotated[
-        Path | None, Option(help="The judge's weights: who says whether a prompt was followed.")
+        Path | None,
+        Option(
+            help="The judge's weights: who says whether a prompt was followed.",
+            show_default="the package's",
+        ),
     ] = None,
     clip: Annotated[
         Path | None,

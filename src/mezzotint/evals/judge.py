@@ -11,6 +11,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from mezzotint import weights
 from mezzotint.checkpoints.folder import load_complete
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
@@ -18,6 +19,7 @@ from mezzotint.models.detector import SIDE, Detector, DetectorParams, objects, s
 from mezzotint.specs import replaced
 from mezzotint.world.layout import Box
 
+EMBEDDED = Path(weights.__path__[0]) / "judge.safetensors"
 BATCH = 32
 FAINT = 0.05  # objects with a lower score are not worth listing
 _BLANK = DetectorParams((), (), (), (), (), (), (), (0, 0, 0), (0, 0, 0), 0)
@@ -99,8 +101,8 @@ class Judge:
         )
 
 
-def load(path: Path) -> Judge:
-    """The judge in a file that a run of the recipe ``judge`` exported.
+def load(path: Path = EMBEDDED) -> Judge:
+    """The judge in a file that a run of the recipe ``judge`` exported; the package's, if not given.
 
     Raises:
         InputError: there is no such file, or it holds no judge.

@@ -19,6 +19,7 @@ from mezzotint.evals.diversity import Diversity, diversity
 from mezzotint.evals.features import Features, clip_features, extract, load_features
 from mezzotint.evals.fidelity import fidelity, nearest
 from mezzotint.evals.gallery import Gallery, Tick
+from mezzotint.evals.judge import EMBEDDED as JUDGE
 from mezzotint.evals.judge import Judge
 from mezzotint.evals.judge import load as load_judge
 from mezzotint.evals.report import Drawing, Evaluation, as_json, contact_sheet
@@ -79,7 +80,7 @@ def instruments(
 
     Args:
         settings: what to measure.
-        judge: its file.
+        judge: its file; the package's own, if not given.
         clip: a folder with towers of ours; the embedded model, if not given.
         features: what pictures are compared in; the image tower of ``clip``, if not given.
 
@@ -89,10 +90,7 @@ def instruments(
     what = {*settings.what}
     if "diversity" in what and settings.images < 2:
         raise InputError("images 1: diversity compares pictures of one prompt, give 2 or more")
-    if "accuracy" in what and judge is None:
-        others = ",".join(each for each in WHAT if each != "accuracy")
-        raise InputError(f"accuracy needs a judge: name one with --judge, or give --what {others}")
-    judging = load_judge(judge) if judge and "accuracy" in what else None
+    judging = load_judge(judge or JUDGE) if "accuracy" in what else None
     home = clip or next(iter(EMBEDDED.values()))
     towers = load_towers(_there(home)) if "clip" in what else None
     seeing = None
