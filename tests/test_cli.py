@@ -214,20 +214,43 @@ def test_the_output_is_checked_before_the_model_is_loaded(run: Run, monkeypatch)
         run("generate", FOX)
 
 
-def test_what_of_a_lora_is_in_use_is_said(run: Run, monkeypatch, tmp_path):
+@pytest.fixture
+def lora(tmp_path: Path) -> Path:
+    """A folder of models with the LoRA "style", half of which has no place in the tiny model."""
     layer = "lora_unet_down_0_blocks_0_attention_blocks_0_attend_self_query"
     halves = {"lora_down": np.ones((2, 32), np.float32), "lora_up": np.ones((32, 2), np.float32)}
     tensors = {f"{layer}.{half}.weight": tensor for half, tensor in halves.items()}
     lost = {key.replace("query", "nothing"): tensor for key, tensor in tensors.items()}
     (tmp_path / "loras").mkdir()
     save_file(tensors | lost, tmp_path / "loras" / "style.safetensors")
-    monkeypatch.setenv("MEZZOTINT_MODELS", str(tmp_path))
+    return tmp_path
+
+
+def test_what_of_a_lora_is_in_use_is_said(run: Run, lora: Path, monkeypatch):
+    monkeypatch.setenv("MEZZOTINT_MODELS", str(lora))
     told = "style.safetensors: 1 layers matched, 1 unmatched (lora_unet_down_0"
     for words in (["a fox", "--lora", "style:0.5"], ["a fox <lora:style:0.5>"]):
         ran = run("generate", *words, "-o", "fox.png")
         assert ran.status == 0
         assert told in ran.err
     assert told not in run("generate", "a fox", "-o", "fox.png").err
+
+
+def test_the_command_that_makes_a_picture_again_names_what_was_attached(
+    run: Run, lora: Path, monkeypatch
+):
+    monkeypatch.setenv("MEZZOTINT_MODELS", str(lora))
+    drawn = ["generate", "a fox", "--seed", "3"]
+    run(*drawn, "-o", "plain.png")
+    run(*drawn, "-o", "a.png", "--lora", "style:0.1", "--saving", "deepcache:2")
+    run(*drawn[:1], "a fox <lora:style:0.1>", *drawn[2:], "-o", "b.png")
+    assert read(Path("b.png")).adapters == ()  # the prompt tells
+    command = run("inspect", "a.png").out
+    assert "--lora style.safetensors:0.1 --saving deepcache:2" in command
+    ran = run(*shlex.split(command)[1:])
+    assert ran.out == "a-again.png\n"
+    again, was, plain = (Path(f"{name}.png").read_bytes() for name in ("a-again", "a", "plain"))
+    assert again == was != plain
 
 
 def test_what_a_prompt_loses_is_said_in_one_line(run: Run):

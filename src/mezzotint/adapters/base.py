@@ -7,6 +7,12 @@ from typing import Protocol
 
 from mezzotint.families.base import Part
 
+Told = tuple[str, str]
+"""How a recipe tells of an adapter: what it is, and which, how strong.
+
+Of a "lora" and a "saving" the second is what that option of `mezzotint generate` is given.
+"""
+OWN: Told = ("adapter", "of one's own")
 _SHOWN = 3
 
 
@@ -54,12 +60,14 @@ class Injected:
         report: what of its file is in use, None where there is no file.
         run: tells it for which run that is, before ``at``. Pictures of a batch are drawn in turn,
             a step of each, and each in a run of its own.
+        told: what the recipes of pictures say of it.
     """
 
     eject: Callable[[], None]
     at: Callable[[float], None] = _nothing
     report: Report | None = None
     run: Callable[[Run], None] = _nothing
+    told: Told = OWN
 
 
 class Adapter(Protocol):

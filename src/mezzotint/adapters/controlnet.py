@@ -107,7 +107,8 @@ class Control:
             progress = now
 
         handle = unet.register_forward_pre_hook(hook, with_kwargs=True)
-        return Injected(handle.remove, at)
+        told = f"{self.name} with a picture (scale {self.scale}, {self.start} to {self.end})"
+        return Injected(handle.remove, at, told=("ControlNet", told))
 
     def _seen(self, width: int, height: int) -> Tensor:
         """The picture as an image (1, 3, height, width) in [0, 1]."""

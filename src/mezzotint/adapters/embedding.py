@@ -70,7 +70,7 @@ class TextualInversion:
                     if not table.words:
                         encoder.tokens = table.base[0]
 
-        return Injected(eject)
+        return Injected(eject, told=("embedding", self.name))
 
 
 class ExtendedEmbedding(nn.Embedding):

@@ -69,10 +69,12 @@ class ImagePrompt:
                 f"{len(params.widths)} cross-attentions, and this U-Net has {len(attentions)} or "
                 "others"
             )
+        told = "IP-Adapter", f"{self.name} with a picture (scale {self.scale})"
         if not self.scale:
-            return Injected(lambda: None)
+            return Injected(lambda: None, told=told)
         pairs = self.network.keys_values(self.tokens(next(unet.parameters())))
-        return Injected(decouple(attentions, pairs, self.scale, lambda b: _rows(unet, b)))
+        eject = decouple(attentions, pairs, self.scale, lambda b: _rows(unet, b))
+        return Injected(eject, told=told)
 
     @torch.no_grad()
     def tokens(self, like: Tensor) -> Tensor:

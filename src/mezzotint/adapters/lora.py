@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from mezzotint.adapters import dialects
-from mezzotint.adapters.base import Injected, Report
+from mezzotint.adapters.base import Injected, Report, Told
 from mezzotint.adapters.blocks import factor_for
 from mezzotint.adapters.deltas import Delta, rows
 from mezzotint.adapters.names import Layer, Names
@@ -79,7 +79,13 @@ class LoRAFile:
     def inject(self, parts: Mapping[str, Part]) -> Injected:
         """Put the changes into the networks; see ``Adapter``."""
         changes, report = self.changes(parts)
-        return inject(changes, parts, self.name, self.scale, self.blocks, self.fused, report)
+        made = inject(changes, parts, self.name, self.scale, self.blocks, self.fused, report)
+        return replace(made, told=self._told())
+
+    def _told(self) -> Told:
+        if self.blocks or callable(self.scale):
+            return "LoRA", f"{self.name} with scales of one's own"
+        return "lora", f"{self.name}:{self.scale}"
 
 
 def lora(

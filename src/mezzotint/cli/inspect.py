@@ -55,6 +55,7 @@ def command(recipe: "Recipe", out: Path) -> str:
     """
     from mezzotint.diffusion import SPACINGS
     from mezzotint.diffusion.samplers import SAMPLERS
+    from mezzotint.pipeline.metadata.parameters import ASKED
 
     options = {
         "--negative": recipe.negative,
@@ -75,6 +76,9 @@ def command(recipe: "Recipe", out: Path) -> str:
     }
     words = [word for option in options.items() if option[1] for word in option]
     words += [word for each in recipe.prompts for word in ("--prompt", "=".join(each))]
+    words += [
+        word for kind, which in recipe.adapters if kind in ASKED for word in (f"--{kind}", which)
+    ]
     if recipe.prompt.startswith("-"):
         words = [*words, "--", recipe.prompt]
     else:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from mezzotint import __version__
-from mezzotint.adapters.base import Adapter, Injected, Run, attached
+from mezzotint.adapters.base import Adapter, Injected, Run, Told, attached
 from mezzotint.adapters.pictures import Picture
 from mezzotint.diffusion import samplers
 from mezzotint.diffusion.guidance import cfg
@@ -169,9 +169,12 @@ class Pipeline:
     @torch.no_grad()
     def _steps(self, plan: Plan, subject: Subject) -> Iterator[Step]:
         doing = f"drawing {subject.size[0]}x{subject.size[1]}"
+        worn = tuple(each.told for each in self.injected)  # the plan's are told by the prompt
         with self.attached(*plan.adapters), within_memory(doing, LESS):
             images = drawn(self.model, plan, subject, self._at)
-            recipes = [self._recipe(plan.request, subject.size, k) for k in range(len(images))]
+            recipes = [
+                self._recipe(plan.request, subject.size, worn, k) for k in range(len(images))
+            ]
             for batch in zip(*images, strict=True):
                 steps, grounds = zip(*batch, strict=True)
                 yield Step(
@@ -191,7 +194,9 @@ class Pipeline:
             each.run(run)
             each.at(progress)
 
-    def _recipe(self, request: Request, size: tuple[int, int], k: int) -> Recipe:
+    def _recipe(
+        self, request: Request, size: tuple[int, int], worn: tuple[Told, ...], k: int
+    ) -> Recipe:
         seed, place, batch = alone(request.noise, request.seed, k, request.batch)
         told = request.guidance if request.guidance != self.model.family.guidance else None
         return Recipe(
@@ -215,6 +220,7 @@ class Pipeline:
             guidance=told,
             clip_skip=request.clip_skip,
             prompts=tuple(sorted(request.prompts.items())),
+            adapters=worn,
         )
 
     def _complete(self, prompt: str, **options: Unpack[Options]) -> Request:

@@ -58,6 +58,7 @@ recipes = st.builds(
     dialect=st.sampled_from(["mezzotint", "a1111"]),
     guidance=st.none() | st.floats(0, 100),
     cfg_interval=st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    adapters=st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9))).map(tuple),
 )
 of_a_batch = st.builds(
     lambda recipe, place, more: replace(recipe, place=place, batch=place + more),

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mezzotint.adapters.base import Injected
+from mezzotint.adapters.base import Injected, Told
 from mezzotint.adapters.fit import any_unet
 from mezzotint.adapters.savings.recall import Recall
 from mezzotint.engines.around import around, engine_at
@@ -44,7 +44,12 @@ class DeepCache:
             made, call.kept = execute(unet.with_deep, self.blocks, *inputs, **named)
             return made
 
-        return Injected(around(unet, answer), recall.at, run=recall.run)
+        return Injected(around(unet, answer), recall.at, run=recall.run, told=self._told())
+
+    def _told(self) -> Told:
+        if self == deepcache(self.every):
+            return "saving", f"deepcache:{self.every}"
+        return "DeepCache", f"in every {self.every} steps, {self.blocks} blocks"
 
 
 def deepcache(every: int = 3, blocks: int = 2) -> DeepCache:

@@ -48,7 +48,8 @@ class FirstBlock:
             for end in ends:
                 end()
 
-        return Injected(eject, shortcut.recall.at, run=shortcut.recall.run)
+        recall, told = shortcut.recall, ("saving", f"first_block:{self.threshold}")
+        return Injected(eject, recall.at, run=recall.run, told=told)
 
 
 def first_block(threshold: float = 0.1) -> FirstBlock:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mezzotint.adapters.base import Injected
+from mezzotint.adapters.base import Injected, Told
 from mezzotint.adapters.fit import any_unet
 from mezzotint.engines.around import around
 from mezzotint.errors import InputError
@@ -47,7 +47,12 @@ class TokenMerging:
             for end in ends:
                 end()
 
-        return Injected(eject)
+        return Injected(eject, told=self._told())
+
+    def _told(self) -> Told:
+        if self == token_merging(self.ratio):
+            return "saving", f"token_merging:{self.ratio}"
+        return "token merging", f"of {self.ratio} in {self.levels} levels"
 
     def _within(self, transformer: PixelTransformer) -> list[Callable[[], None]]:
         """Merge in one transformer; what is returned ends it."""

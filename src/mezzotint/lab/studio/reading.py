@@ -8,6 +8,7 @@ from mezzotint.errors import InputError
 from mezzotint.lab.studio.again import settings_of
 from mezzotint.lab.studio.models import variants
 from mezzotint.pipeline.metadata import Reading, reading
+from mezzotint.pipeline.metadata.parameters import ASKED
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import complete
 
@@ -36,6 +37,7 @@ def told(found: Reading, pipe: Pipeline) -> dict[str, Any]:
     settings = settings_of(recipe)
     notes = [f"needs {each}" for each in found.needs]
     notes += [f"cannot be matched: {each}" for each in found.misses]
+    notes += [f"with {kind} {which}" for kind, which in recipe.adapters if kind in ASKED]
     own = found.tool.startswith("mezzotint ")
     if own and recipe.model != pipe.source:
         if recipe.model in variants(pipe.source):

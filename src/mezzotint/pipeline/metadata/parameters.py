@@ -30,6 +30,7 @@ from mezzotint.pipeline.metadata.recipe import (
 from mezzotint.pipeline.request import MAX_SEED
 
 MAX_MISSES = 20
+ASKED = ("lora", "saving")  # adapters that `mezzotint generate` has options for, of these names
 SMALL_GPU = 40_000  # threads, and so numbers before its noise is its own: `philox.normal`
 
 _DDIM_TIMES = "DDIM", "PLMS"  # whatever schedule is chosen
@@ -86,8 +87,9 @@ def read_parameters(text: str) -> Reading:
     version = written.fields.get("Version", "")
     recipe = recipe_of(written)
     if version.startswith("mezzotint "):
-        misses = _unknown(recipe, recipe.sampler, recipe.spacing)
-        return Reading(recipe, version, (), tuple(misses + _begun(written)))
+        misses = _unknown(recipe, recipe.sampler, recipe.spacing) + _begun(written)
+        misses += [f"{kind} {which}" for kind, which in recipe.adapters if kind not in ASKED]
+        return Reading(recipe, version, (), capped(misses))
     sampler, spacing = _labels(written)
     recipe = replace(
         recipe,

@@ -41,6 +41,8 @@ class Recipe:
         cfg_interval: the shares of the sampling between which there is guidance; None throughout.
         clip_skip: which layer of CLIP is read, counted from the end; None for the family's.
         prompts: (text encoder, what it reads instead of the prompt).
+        adapters: what was attached beside what the prompt names, as each tells of itself: its kind,
+            and which one.
     """
 
     prompt: str
@@ -63,6 +65,7 @@ class Recipe:
     cfg_interval: tuple[float, float] | None = None
     clip_skip: int | None = None
     prompts: tuple[tuple[str, str], ...] = ()
+    adapters: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ def render(recipe: Recipe, also: Mapping[str, object] | None = None) -> str:
         written[_CLIP_SKIP] = recipe.clip_skip
     if recipe.prompts:
         written["Prompts"] = json.dumps(dict(recipe.prompts), ensure_ascii=False)
+    if recipe.adapters:
+        written["Adapters"] = json.dumps(recipe.adapters, ensure_ascii=False)
     written |= also or {}
     written["Version"] = f"mezzotint {recipe.version}"
     prompts = [recipe.prompt] if recipe.prompt else []
@@ -156,6 +161,7 @@ def recipe_of(written: Written) -> Recipe:
             guidance=float(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
             cfg_interval=_shares(fields[_CFG_INTERVAL]) if _CFG_INTERVAL in fields else None,
             prompts=_prompts(fields.get("Prompts", "{}")),
+            adapters=_adapters(fields.get("Adapters", "[]")),
             clip_skip=int(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
         )
     except (KeyError, ValueError) as error:
@@ -173,6 +179,13 @@ def _prompts(text: str) -> tuple[tuple[str, str], ...]:
     if not isinstance(table, dict):
         raise ValueError(f"Prompts is {text!r}, not a table")
     return tuple(sorted((str(name), str(prompt)) for name, prompt in table.items()))
+
+
+def _adapters(text: str) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple((str(kind), str(which)) for kind, which in json.loads(text))
+    except TypeError as error:
+        raise ValueError(f"Adapters is {text!r}, not a list of pairs") from error
 
 
 def _split_prompts(text: str) -> tuple[str, str]:
