@@ -43,6 +43,7 @@ FIGURE = {  # of each run: what validation measures, and how it is called
     "denoiser": _LOSS,
     "further": _LOSS,
     "shapes": _LOSS,
+    "scenes": _LOSS,
 }
 
 
@@ -97,8 +98,10 @@ def sheet(rows: list[list[Image.Image]]) -> Image.Image:
 
 
 def curves(runs: dict[str, _Run], path: Path) -> None:
-    figure, axes = plt.subplots(2, 3, figsize=(12, 6), layout="constrained")
-    for axis, (name, run) in zip(axes.flat, runs.items(), strict=True):
+    figure, axes = plt.subplots(2, -(-len(runs) // 2), figsize=(14, 6), layout="constrained")
+    for spare in axes.flat[len(runs) :]:
+        spare.set_axis_off()
+    for axis, (name, run) in zip(axes.flat, runs.items(), strict=False):
         key, label = FIGURE[name]
         axis.plot(*run.series(key), "o-", color="#b5483a", markersize=3)
         axis.set(title=name, xlabel="step", ylabel=label)
@@ -123,7 +126,7 @@ def card(pipe: mz.Pipeline, runs: dict[str, _Run], machine: str) -> str:
         f"{run.series(FIGURE[name][0])[1][-1]:.3f} |"
         for name, run in runs.items()
     ]
-    data = runs["shapes"].recipe["pictures"]
+    data = runs["scenes"].recipe["pictures"]
     held_out = {name: run.series(FIGURE[name][0]) for name, run in runs.items()}
     assert all(values for _, values in held_out.values()), "a run was never validated"
     rows = "\n".join(f"{k + 1}. {prompt}" for k, prompt in enumerate(PROMPTS))

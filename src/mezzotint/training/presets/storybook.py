@@ -24,6 +24,7 @@ _AUTOENCODER_TASK = AutoencoderRecipe(
     equivariance_share=0.25,
     begin_run="",
     latent_noise=0.0,
+    critic=0.0,
 )
 
 AUTOENCODER = Recipe(
@@ -54,13 +55,20 @@ AUTOENCODER = Recipe(
 DECODER = replace(
     AUTOENCODER,
     name="decoder",
-    task=replace(_AUTOENCODER_TASK, begin_run="autoencoder", latent_noise=0.3, whole_share=0.1),
+    task=replace(
+        _AUTOENCODER_TASK,
+        begin_run="autoencoder",
+        latent_noise=0.3,
+        whole_share=0.1,
+        critic=0.3,
+    ),
     steps=6_000,
     lr=4e-4,
     warmup=100,
     decay_share=0.7,
 )
-"""A decoder that forgives what a denoiser gets wrong; the latents stay what they are."""
+"""A decoder that forgives what a denoiser gets wrong, and draws the strokes that no latent holds;
+the latents stay what they are."""
 
 TEXT = replace(
     AUTOENCODER,
