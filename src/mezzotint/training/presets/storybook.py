@@ -213,9 +213,21 @@ JUDGE = replace(
 )
 """Says what pictures show; no chain has it, for no generator is to be made with its help."""
 
-_FLOW_TASK = replace(_DENOISER_TASK, network=SIZES.flow, text_run="text")
+_FLOW_TASK = replace(_SHAPES_TASK, network=SIZES.flow, begin_run="", single_share=0.25)
 
-FLOW = replace(DENOISER, name="flow", task=_FLOW_TASK)
+FLOW = replace(
+    SHAPES,
+    name="flow",
+    task=_FLOW_TASK,
+    steps=20_000,
+    lr=1e-3,
+    warmup=200,
+    decay_share=0.5,
+    validate_every=1000,
+    grid_every=1000,
+    save_every=500,
+)
+"""The transformer, from nothing, by what the U-Net's runs taught."""
 
 CLIP = replace(
     AUTOENCODER,
@@ -300,7 +312,8 @@ def untold(chain: Chain) -> Chain:
     """The chain for pictures of which nothing is known but their captions.
 
     Nobody can ask a text tower what these say, so the first denoiser's tower learns along with it,
-    all others read with that one, and no run goes on from it.
+    all others read with that one, and no run goes on from it. Nor can a denoiser be asked what of
+    which thing is where.
     """
     [first, *_] = [name for name, run in chain.runs.items() if isinstance(run.task, DenoiserRecipe)]
     runs: dict[str, Recipe] = {}
@@ -310,7 +323,9 @@ def untold(chain: Chain) -> Chain:
                 continue
             case DenoiserRecipe(begin_run=begin) if begin:
                 continue
-            case (DenoiserRecipe(text_run=tower) | CLIPRecipe(text_run=tower)) as task if tower:
+            case DenoiserRecipe(text_run=tower) as task if tower:
+                runs[name] = replace(run, task=replace(task, text_run=first, parts=0.0))
+            case CLIPRecipe(text_run=tower) as task if tower:
                 runs[name] = replace(run, task=replace(task, text_run=first))
             case _:
                 runs[name] = run
