@@ -111,7 +111,7 @@ def _heavy(network: nn.Module) -> list[nn.Module]:
         case CLIP():
             return [network.text, network.vision]
         case nn.ModuleDict():
-            return [module for each in network.values() for module in _heavy(each)]
+            return list(network.values())
         case _:
             return [network]
 

@@ -24,7 +24,7 @@ _AUTOENCODER_TASK = AutoencoderRecipe(
     equivariance_share=0.25,
     begin_run="",
     latent_noise=0.0,
-    critic=0.0,
+    texture_weight=0.0,
 )
 
 AUTOENCODER = Recipe(
@@ -60,7 +60,7 @@ DECODER = replace(
         begin_run="autoencoder",
         latent_noise=0.3,
         whole_share=0.1,
-        critic=0.3,
+        texture_weight=2.0,
     ),
     steps=6_000,
     lr=4e-4,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from mezzotint.models.autoencoder import (
     Autoencoder,
@@ -20,7 +20,7 @@ from mezzotint.training.draw import Draw, visits
 from mezzotint.training.exports import write_network
 from mezzotint.training.images import mosaic, to_tensor
 from mezzotint.training.task import Batch, Metrics
-from mezzotint.training.tasks.critic import Critic, balanced, critics_loss, decoders_loss
+from mezzotint.training.tasks.texture import texture_distance
 
 SCALES = (0.5, 0.75)  # of the equivariance term (Kouzelis et al. 2025, section 4)
 SHOWN = 12  # pictures in the grid
@@ -44,8 +44,7 @@ class AutoencoderRecipe:
         latent_noise: the most noise that the decoder is shown latents with, in their standard
             deviations. A denoiser's latents are never quite right, and a decoder that has only
             seen an encoder's draws what is wrong in them as if it were there.
-        critic: how much looking like a picture counts beside being near to the right one
-            (``tasks.critic``), after a tenth of the steps; 0 for no critic.
+        texture_weight: weight of the difference of textures (``tasks.texture``).
     """
 
     params: AutoencoderParams
@@ -56,14 +55,11 @@ class AutoencoderRecipe:
     equivariance_share: float
     begin_run: str
     latent_noise: float
-    critic: float
+    texture_weight: float
 
 
 class AutoencoderTask:
-    """L1 and image gradients, a whiff of KL, and on some batches equivariance (EQ-VAE).
-
-    Where there is a critic it learns in the same steps, by a part of the loss that is its own.
-    """
+    """L1, image gradients and texture, a whiff of KL, and equivariance on some batches (EQ-VAE)."""
 
     def __init__(
         self,
@@ -77,17 +73,12 @@ class AutoencoderTask:
         self.recipe, self.seed = recipe, seed
         self.pictures, self.held_out = sets.train, sets.held_out
         self.device = device
-        self.steps = steps
         self.window_steps = steps - round(recipe.whole_share * steps)
         self.encodes = begun is None
-        self.autoencoder = Autoencoder(recipe.params) if begun is None else begun
-        self.autoencoder.requires_grad_(True)
-        for encoding in (self.autoencoder.encoder, self.autoencoder.to_moments):
+        self.network = Autoencoder(recipe.params) if begun is None else begun
+        self.network.requires_grad_(True)
+        for encoding in (self.network.encoder, self.network.to_moments):
             encoding.requires_grad_(self.encodes)
-        channels = recipe.params.image_channels, recipe.params.latent_channels
-        self.critic = Critic(*channels).to(device) if recipe.critic else None
-        learning = {"autoencoder": self.autoencoder, "critic": self.critic}
-        self.network = nn.ModuleDict({n: each for n, each in learning.items() if each is not None})
 
     def batch(self, draw: Draw) -> Batch:
         """``images`` uint8: windows (b, crop, crop, 3), or whole pictures and so many fewer."""
@@ -105,7 +96,7 @@ class AutoencoderTask:
         """The weighted sum of the terms."""
         recipe = self.recipe
         images = to_tensor(batch["images"])
-        mean, logvar = self.autoencoder.encode(images)
+        mean, logvar = self.network.encode(images)
         mean, logvar = mean.float(), logvar.float()
         noise = draw.normal("latent", *mean.shape[1:])
         noise = noise[:: -(-len(noise) // len(mean))]
@@ -114,21 +105,14 @@ class AutoencoderTask:
             z = z + recipe.latent_noise * _roughness(z, draw) * noise
         if draw.coin("equivariance") < recipe.equivariance_share:
             z, images = _transform(z, images, draw)
-        decoded = self.autoencoder.decode(z).float()
+        decoded = self.network.decode(z).float()
         l1 = (decoded - images).abs().mean()
         gradient = gradient_distance(decoded, images)
         kl = kl_to_normal(mean, logvar).mean()
-        near = l1 + recipe.gradient_weight * gradient
-        loss = near + self.encodes * recipe.kl_weight * kl
-        told = {"l1": l1, "gradient": gradient, "kl": kl}
-        if self.critic is None:
-            return loss, told
-        fooling = decoders_loss(self.critic, decoded, z)
-        judging = critics_loss(self.critic, images, decoded, z)
-        weight = recipe.critic * min(1.0, 10 * draw.step / self.steps)
-        alike = balanced(fooling, near, self.autoencoder.decoder.conv_out.weight)
-        told |= {"fooling": fooling, "judging": judging, "balance": alike}
-        return loss + weight * alike * fooling + judging, told
+        texture = texture_distance(decoded, images)
+        loss = l1 + recipe.gradient_weight * gradient + recipe.texture_weight * texture
+        told = {"l1": l1, "gradient": gradient, "texture": texture, "kl": kl}
+        return loss + self.encodes * recipe.kl_weight * kl, told
 
     def validate(self) -> dict[str, float]:
         """PSNR in dB and L1 of whole held-out pictures, from the latent's mean."""
@@ -148,13 +132,13 @@ class AutoencoderTask:
 
     def export(self, folder: Path) -> None:
         """Write the network as ``autoencoder``."""
-        write_network(folder, "autoencoder", self.autoencoder, self.recipe.params)
+        write_network(folder, "autoencoder", self.network, self.network.params)
 
     def _reconstruct(self, first: int, last: int) -> tuple[Tensor, Tensor]:
         chosen: Pictures = self.held_out.pictures(np.arange(first, last))
         images = to_tensor(torch.from_numpy(chosen).to(self.device))
-        mean, _ = self.autoencoder.encode(images)
-        return images, self.autoencoder.decode(mean).float().clamp(-1, 1)
+        mean, _ = self.network.encode(images)
+        return images, self.network.decode(mean).float().clamp(-1, 1)
 
 
 def _roughness(z: Tensor, draw: Draw) -> Tensor:
