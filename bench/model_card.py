@@ -198,8 +198,8 @@ Every prompt with the seeds {seeds}, none left out:
 - **Anything outside its world.** It knows the objects, places, hours, weathers and styles that
   [world.md](world.md) lists, and their synonyms. A word it has not met is spelled in bytes and
   ignored or misread. There are no letters and no photographs, and who lives there is drawn.
-- **Counts and oil.** Four things are often three, or too small to have a shape. An oil painting's strokes are fainter than they
-  should be, for the latent does not say where they are.
+- **Counts and oil.** Four things are often three, or too small to have a shape. An oil painting's
+  strokes are fainter than they should be, for the latent does not say where they are.
 - **Variety.** Seeds differ in position and sky more than in the object, which is one drawing in the
   art that it learned from.
 - **Fine detail.** The autoencoder keeps 4,096 numbers of a picture's 196,608; thin lines and small
