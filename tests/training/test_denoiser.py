@@ -32,12 +32,12 @@ TOWER = {"width": 32, "layers": 1, "heads": 2, "hidden": 32}
 TEXT = {"tower": TOWER, "projection": 32}
 READS = {"context_width": 32, "y_width": 32}
 UNET = {"channels": [16, 32], "depths": [0, 1], "heads": [1, 1], "blocks": 1, "groups": 1} | READS
-FLOW = {"width": 32, "blocks": 2, "heads": 2, "hidden": 32} | READS
+FLOW = {"patch": 2, "width": 32, "blocks": 2, "heads": 2, "hidden": 32} | READS
 TASK = {"prompts": ["red on the left"], "single_share": 0.0}
 TASKS = {
     "autoencoder": {"params": {"channels": [16, 16], "blocks": 1, "groups": 1}, "crop": 16},
     "denoiser": {"network": UNET, "text": TEXT, **TASK},
-    "flow": {"network": FLOW, "text": TEXT, "text_run": "denoiser", **TASK},
+    "flow": {"network": FLOW, "text": TEXT, "text_run": "denoiser", "parts": 0.0, **TASK},
     "clip": {
         "text": TEXT,
         "text_run": "denoiser",

@@ -34,7 +34,7 @@ def test_every_preset_can_be_trained(name: str):
         ("autoencoder", {"task": {"whole_share": 2.0}}, "task.whole_share 2.0"),
         ("denoiser", {"pictures": {"size": 0}}, "pictures.size 0"),
         ("denoiser", {"pictures": {"size": 100}}, "size 100: give a multiple of 16"),
-        ("flow", {"pictures": {"size": 72}}, "size 72: give a multiple of 16"),
+        ("flow", {"pictures": {"size": 72}}, "size 72: give a multiple of 32"),
         ("denoiser", {"task": {"prompts": []}}, "task.prompts is empty"),
     ],
 )
