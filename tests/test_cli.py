@@ -283,7 +283,7 @@ def test_train_and_world_pass_on_what_they_are_given(run: Run, monkeypatch):
     )
     ran = run("train", "smoke", "--data", "pictures", "--out", "here")
     assert (ran.status, ran.out) == (0, "runs/x\n")
-    assert asked == [("smoke", Path("pictures"), Path("here"))]
+    assert asked == [("smoke", Path("pictures"), Path("here"), None)]
 
     def sheet(seeds: range, size: int) -> Image.Image:
         return Image.new("RGB", (size, len(seeds)), (seeds[0], 0, 0))
@@ -416,12 +416,13 @@ def test_train_takes_fields_of_the_recipe(run: Run, monkeypatch):
     from mezzotint.training import run as training
 
     asked = {}
-    monkeypatch.setattr(training, "run", lambda *args, **fields: asked.update(fields))
+    monkeypatch.setattr(training, "run", lambda *args, **fields: asked.update(fields, places=args))
     settings = ["steps=4", 'task.word=a fox\'s "hat"', "task.rank = 8", "steps=5", "task.on=true"]
     ran = run("train", "smoke", "--model", "x.safetensors", *(f"--set={s}" for s in settings))
     assert ran.status == 0, ran.err
-    task = {"word": 'a fox\'s "hat"', "rank": 8, "on": True, "base": "x.safetensors"}
-    assert asked == {"steps": 5, "task": task}
+    places = ("smoke", None, None, "x.safetensors")
+    task = {"word": 'a fox\'s "hat"', "rank": 8, "on": True}
+    assert asked == {"steps": 5, "task": task, "places": places}
 
 
 @pytest.mark.parametrize("setting", ["steps", "=4", "a b=4", "a..b=4"])

@@ -28,7 +28,11 @@ def train(
     ] = None,
     model: Annotated[
         str | None,
-        Option(help="What is steered or made one's own.", show_default="the embedded model"),
+        Option(
+            help="What the recipe stands on: what is steered, taught from or made one's own, and "
+            "has the parts that other runs would have to make first.",
+            show_default="the embedded model, or those runs",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -42,11 +46,10 @@ def train(
 ) -> None:
     """Train a recipe; a run that was stopped goes on when it is started again."""
     changes = [_table(each) for each in settings or []]
-    changes += [{"task": {"base": model}}] if model is not None else []
 
     from mezzotint.training.run import run
 
-    print(run(recipe, data, out, **_together(changes)))
+    print(run(recipe, data, out, model, **_together(changes)))
 
 
 def _table(setting: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mezzotint.checkpoints.folder import MANIFEST
-from mezzotint.errors import choose
+from mezzotint.errors import InputError, choose
 from mezzotint.families.storybook import LORAS
 from mezzotint.training.assemble import pack, pack_beside
 from mezzotint.training.build import build
@@ -18,6 +18,7 @@ from mezzotint.training.process_group import Group, joined
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.resolve import changed, resolve
 from mezzotint.training.sighted import base_folder
+from mezzotint.training.standing import standing_on
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.controlnet import ControlNetRecipe
@@ -32,6 +33,7 @@ def run(
     recipe: str | Path,
     data: str | Path | None = None,
     out: str | Path | None = None,
+    model: str | None = None,
     **overrides: Any,
 ) -> Path:
     """Train a recipe and return the folder of the run; a run that was begun goes on.
@@ -44,6 +46,8 @@ def run(
         data: a folder of pictures, instead of the storybook world.
         out: the folder of the run, ``runs/NAME`` by default; its parent holds the data and the
             runs that it stands on. For a chain, the folder that the runs' folders are made in.
+        model: what the recipe stands on, whatever ``mz.load`` takes: what is steered, learned from
+            or made one's own; and what has the parts that other runs would have to make first.
         overrides: fields of the recipe to replace; for a chain, a table of them for each run.
 
     Raises:
@@ -52,12 +56,16 @@ def run(
     """
     source = None if data is None else Path(data)
     chain = CHAINS.get(str(recipe))
+    if chain and model is not None:
+        raise InputError(f"{recipe} makes a model from the beginning: leave out {model}")
     with joined() as group:
         if chain:
             runs = _changed(chain if source is None else untold(chain), overrides)
             return _run_chain(runs, source, Path(out or chain.home), group)
         chosen = resolve(recipe, overrides)
         folder = Path(out or Path("runs") / chosen.name)
+        if model is not None:
+            chosen = standing_on(chosen, model, folder.parent, group)
         _run_one(chosen, source, folder, group)
         if isinstance(chosen.task, DenoiserRecipe):
             _pack([(folder, chosen.task)], chosen.pictures.size, folder / "model", group)

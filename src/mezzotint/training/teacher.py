@@ -25,13 +25,15 @@ def read_teacher(home: Path, folder: str, device: torch.device) -> Model:
 
     Args:
         home: where the runs' folders are.
-        folder: "model" of a chain, "denoiser/model" of a run, or any other, from there.
+        folder: "model" of a chain, "denoiser/model" of a run, or any other, from there; or
+            whatever ``mz.load`` takes.
         device: where it is put.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
-    return read_base(str(home / folder), device)
+    place = home / folder
+    return read_base(str(place) if place.exists() else folder, device)
 
 
 def read_base(name: str, device: torch.device) -> Model:

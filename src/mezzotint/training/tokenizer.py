@@ -45,8 +45,13 @@ def train_tokenizer(captions: Iterable[str], vocabulary: int, length: int) -> To
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BEGIN} $A {END}", special_tokens=[(BEGIN, begin), (END, end)]
     )
+    return framed(tokenizer, length)
+
+
+def framed(tokenizer: Tokenizer, length: int) -> Tokenizer:
+    """The tokenizer, to encode to ``length`` ids; a model keeps its own without, for any length."""
     tokenizer.enable_truncation(length)
-    tokenizer.enable_padding(length=length, pad_id=end, pad_token=END)
+    tokenizer.enable_padding(length=length, pad_id=tokenizer.token_to_id(END), pad_token=END)
     return tokenizer
 
 

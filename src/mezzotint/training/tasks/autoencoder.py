@@ -109,10 +109,12 @@ class AutoencoderTask:
         l1 = (decoded - images).abs().mean()
         gradient = gradient_distance(decoded, images)
         kl = kl_to_normal(mean, logvar).mean()
-        texture = texture_distance(decoded, images)
-        loss = l1 + recipe.gradient_weight * gradient + recipe.texture_weight * texture
-        told = {"l1": l1, "gradient": gradient, "texture": texture, "kl": kl}
-        return loss + self.encodes * recipe.kl_weight * kl, told
+        loss = l1 + recipe.gradient_weight * gradient + self.encodes * recipe.kl_weight * kl
+        told = {"l1": l1, "gradient": gradient, "kl": kl}
+        if recipe.texture_weight:
+            told["texture"] = texture_distance(decoded, images)
+            loss = loss + recipe.texture_weight * told["texture"]
+        return loss, told
 
     def validate(self) -> dict[str, float]:
         """PSNR in dB and L1 of whole held-out pictures, from the latent's mean."""
