@@ -1,8 +1,9 @@
 """Write docs/model-card.md from the runs that made the embedded model.
 
-Run it as `python bench/model_card.py`. The figures and curves come from the logs in runs/, the
-pictures from the weights in the package: every prompt below with the seeds 1 to 6, none left out.
-The README's picture is the first seed of each.
+Run it as `python bench/model_card.py`. The figures and curves come from the logs in runs/, and are
+kept in docs/training-runs.json for when those are gone. The pictures come from the weights in the
+package: every prompt below with the seeds 1 to 6, none left out. The README's picture is the first
+seed of each.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 import mezzotint as mz
+from mezzotint.training.presets.storybook import PRESETS
 from mezzotint.world import KINDS
 from mezzotint.world.scene import HOURS, PLACES, STYLES
 
@@ -44,6 +46,10 @@ FIGURE = {  # of each run: what validation measures, and how it is called
     "further": _LOSS,
     "shapes": _LOSS,
     "scenes": _LOSS,
+    "flow": _LOSS,
+    "clip": ("held_out/picture_of_caption", "pictures picked by their captions, of 256"),
+    "student": ("held_out/distance", "distance from the teacher's pictures"),
+    "folded": _LOSS,
 }
 
 
@@ -53,7 +59,7 @@ def main() -> None:
     options.add_argument("--docs", type=Path, default=Path("docs"))
     options.add_argument("--machine", default="two CPU cores")
     args = options.parse_args()
-    runs = {name: _Run(args.runs / name) for name in FIGURE}
+    runs = told(args.runs, args.docs / "training-runs.json")
     pipe = mz.load()
     drawn = [[pipe.generate(p, seed=seed).images[0] for seed in SEEDS] for p in PROMPTS]
     sheet(drawn).save(args.docs / "model-card.jpg", quality=90)
@@ -64,28 +70,37 @@ def main() -> None:
     print(args.docs / "model-card.md")
 
 
-class _Run:
-    """What a run's folder says about it."""
+def told(home: Path, file: Path) -> dict[str, Any]:
+    """What is known of each run, from its folder in ``home`` or else from ``file``, kept there."""
+    kept = json.loads(file.read_text())
+    for name in FIGURE:
+        if (home / name / "log.jsonl").exists():
+            kept[name] = read(home / name, FIGURE[name][0])
+    runs = {name: kept[name] for name in FIGURE if name in kept}
+    lines = [f"  {json.dumps(name)}: {json.dumps(run)}" for name, run in runs.items()]
+    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    return runs
 
-    def __init__(self, folder: Path) -> None:
-        self.recipe: dict[str, Any] = json.loads((folder / "recipe.json").read_text())
-        lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-        # a run that was killed writes some steps again; the later line counts
-        merged: dict[int, dict[str, float]] = {}
-        for line in lines:
-            merged.setdefault(line["step"], {}).update(line)
-        self.rows = [merged[step] for step in sorted(merged)]
 
-    def series(self, name: str) -> tuple[list[float], list[float]]:
-        rows = [row for row in self.rows if name in row]
-        return [row["step"] for row in rows], [row[name] for row in rows]
-
-    @property
-    def minutes(self) -> float:
-        steps, rates = self.series("samples_per_s")
-        before = [0, *steps[:-1]]
-        spans = zip(steps, before, rates, strict=True)
-        return sum((step - last) * self.recipe["batch"] / rate for step, last, rate in spans) / 60
+def read(folder: Path, figure: str) -> dict[str, Any]:
+    """What a run's folder says about it: settings, minutes, and [step, held-out figure]s."""
+    recipe = json.loads((folder / "recipe.json").read_text())
+    # a run that was killed writes some steps again; the later line counts
+    merged: dict[int, dict[str, float]] = {}
+    for line in (folder / "log.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        merged.setdefault(row["step"], {}).update(row)
+    rows = [merged[step] for step in sorted(merged)]
+    rates = [(row["step"], row["samples_per_s"]) for row in rows if "samples_per_s" in row]
+    before = [0, *(step for step, _ in rates)]
+    seconds = sum(
+        (step - last) * recipe["batch"] / rate
+        for (step, rate), last in zip(rates, before, strict=False)
+    )
+    curve = [[row["step"], round(row[figure], 4)] for row in rows if figure in row]
+    assert curve, f"{folder} was never validated"
+    settings = {name: recipe[name] for name in ("steps", "batch", "lr", "seed")}
+    return {**settings, "minutes": round(seconds / 60), "curve": curve}
 
 
 def sheet(rows: list[list[Image.Image]]) -> Image.Image:
@@ -97,19 +112,20 @@ def sheet(rows: list[list[Image.Image]]) -> Image.Image:
     return whole
 
 
-def curves(runs: dict[str, _Run], path: Path) -> None:
-    figure, axes = plt.subplots(2, -(-len(runs) // 2), figsize=(14, 6), layout="constrained")
+def curves(runs: dict[str, Any], path: Path) -> None:
+    figure, axes = plt.subplots(
+        -(-len(runs) // 4), 4, figsize=(14, 3 * -(-len(runs) // 4)), layout="constrained"
+    )
     for spare in axes.flat[len(runs) :]:
         spare.set_axis_off()
     for axis, (name, run) in zip(axes.flat, runs.items(), strict=False):
-        key, label = FIGURE[name]
-        axis.plot(*run.series(key), "o-", color="#b5483a", markersize=3)
-        axis.set(title=name, xlabel="step", ylabel=label)
+        axis.plot(*zip(*run["curve"], strict=True), "o-", color="#b5483a", markersize=3)
+        axis.set(title=name, xlabel="step", ylabel=FIGURE[name][1])
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
 
 
-def card(pipe: mz.Pipeline, runs: dict[str, _Run], machine: str) -> str:
+def card(pipe: mz.Pipeline, runs: dict[str, Any], machine: str) -> str:
     model = pipe.model
     parts = {
         "U-Net": model.network,
@@ -121,23 +137,20 @@ def card(pipe: mz.Pipeline, runs: dict[str, _Run], machine: str) -> str:
         for name, part in parts.items()
     ]
     table = [
-        f"| {name} | {run.recipe['steps']:,} × {run.recipe['batch']} | {run.recipe['lr']} | "
-        f"{run.recipe['seed']} | {run.minutes:.0f} min | {FIGURE[name][1]}: "
-        f"{run.series(FIGURE[name][0])[1][-1]:.3f} |"
+        f"| {name} | {run['steps']:,} × {run['batch']} | {run['lr']} | {run['seed']} | "
+        f"{run['minutes']} min | {FIGURE[name][1]}: {run['curve'][-1][1]:.3f} |"
         for name, run in runs.items()
     ]
-    data = runs["scenes"].recipe["pictures"]
-    held_out = {name: run.series(FIGURE[name][0]) for name, run in runs.items()}
-    assert all(values for _, values in held_out.values()), "a run was never validated"
+    data = PRESETS["scenes"].pictures
     rows = "\n".join(f"{k + 1}. {prompt}" for k, prompt in enumerate(PROMPTS))
     return _TEMPLATE.format(
         digest=model.digest,
         sizes="\n".join(sizes),
         runs="\n".join(table),
         machine=machine,
-        scenes=f"{data['scenes']:,}",
-        single=f"{data['single']:,}",
-        held_out=f"{data['held_out']:,}",
+        scenes=f"{data.scenes:,}",
+        single=f"{data.single:,}",
+        held_out=f"{data.held_out:,}",
         objects=len(KINDS),
         places=len(PLACES),
         hours=len(HOURS),
