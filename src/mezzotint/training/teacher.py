@@ -42,7 +42,8 @@ def read_base(name: str, device: torch.device) -> Model:
     Raises:
         InputError: there is none, or it is damaged.
     """
-    model = load(name or None, device=str(device)).model
+    # no other engine takes gradients or autocast, and bits are not to depend on who was quicker
+    model = load(name or None, device=str(device), engine="eager").model
     for network in model.modules.values():
         channels_last(network.requires_grad_(False).eval())
     return model
