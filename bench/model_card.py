@@ -15,11 +15,12 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from objects import listed, recognised
 from PIL import Image
 
 import mezzotint as mz
 from mezzotint.training.presets.storybook import PRESETS
-from mezzotint.world import KINDS
+from mezzotint.world import CORE, KINDS
 from mezzotint.world.scene import HOURS, PLACES, STYLES
 
 PROMPTS = (
@@ -151,7 +152,9 @@ def card(pipe: mz.Pipeline, runs: dict[str, Any], machine: str) -> str:
         scenes=f"{data.scenes:,}",
         single=f"{data.single:,}",
         held_out=f"{data.held_out:,}",
-        objects=len(KINDS),
+        objects=len(CORE),
+        more=len(KINDS),
+        recognised=listed(recognised(pipe)),
         places=len(PLACES),
         hours=len(HOURS),
         styles=len(STYLES),
@@ -168,10 +171,10 @@ _TEMPLATE = """# Model card: storybook, version 2
 (model hash `{digest}`).*
 
 The embedded model draws pictures of {size} × {size} pixels of the [storybook world](world.md):
-{objects} objects in {places} places, at {hours} hours, in {styles} styles. It is here so that
-everything in Mezzotint works from the first minute without a network, and so that every lesson has
-a real model to look into. It is small: what Stable Diffusion does with a billion weights, this does
-for one drawn world with twenty million.
+{objects} of its {more} objects in {places} places, at {hours} hours, in {styles} styles. It is here
+so that everything in Mezzotint works from the first minute without a network, and so that every
+lesson has a real model to look into. It is small: what Stable Diffusion does with a billion weights,
+this does for one drawn world with twenty million.
 
 | part | parameters |
 |---|---|
@@ -206,11 +209,18 @@ Every prompt with the seeds {seeds}, none left out:
 
 ![The prompts above, a row each](model-card.jpg)
 
+## Which objects it draws recognisably
+
+A picture of each of the {objects} in a meadow, in the snow, on a beach and in a city, with the
+seeds 1 to 4: where the [judge](evals.md), which learned from true scenes, sees what was asked for.
+
+{recognised}
+
 ## What it cannot do
 
-- **Anything outside its world.** It knows the objects, places, hours, weathers and styles that
-  [world.md](world.md) lists, and their synonyms. A word it has not met is spelled in bytes and
-  ignored or misread. There are no letters and no photographs, and who lives there is drawn.
+- **Anything outside its world.** It knows the core of the objects, and the places, hours, weathers
+  and styles that [world.md](world.md) lists, and their synonyms. A word it has not met is spelled in
+  bytes and ignored or misread. There are no letters and no photographs, and who lives there is drawn.
 - **Counts and oil.** Four things are often three, or too small to have a shape. An oil painting's
   strokes are fainter than they should be, for the latent does not say where they are.
 - **Variety.** Seeds differ in position and sky more than in the object, which is one drawing in the
