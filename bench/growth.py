@@ -3,9 +3,11 @@
 Every drawing is made in a fresh process. The exponent b of y ∝ xᵇ is fitted in logarithms over the
 larger half of the values, where what does not grow counts least, and held against what the
 mathematics says. Writes docs/growth.png, and a table into docs/benchmarks.md. With `sd15` it is of
-a Stable Diffusion 1.5 of full size at random weights, in bf16.
+a Stable Diffusion 1.5 of full size at random weights, in bf16. `--quick --page PAGE.md` is a dry
+run.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -17,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 from checkpoint import MAKE
-from speed import machine, write
+from speed import REPORT
 
-DOCS = Path(__file__).parents[1] / "docs"
+from mezzotint.bench.page import machine, write
+from mezzotint.files import made
+
 SLACK = 0.15  # of a fitted exponent, for what a measurement wavers
 
 DRAW = """
@@ -106,7 +110,7 @@ def exponent(values: Sequence[float], measured: Sequence[float]) -> float:
 def drawn(model: str, dtype: str, options: Mapping[str, int]) -> tuple[float, float]:
     """Seconds of a drawing, and bytes beyond those that were taken before it."""
     command = [sys.executable, "-c", DRAW, model, dtype, json.dumps(options)]
-    child = subprocess.run(command, check=True, capture_output=True, text=True)
+    child = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     seconds, taken = json.loads(child.stdout.splitlines()[-1])
     return seconds, max(taken, 1e6)  # less is what pages happen to take
 
@@ -150,35 +154,56 @@ def plot(found: Mapping[str, tuple[Axis, Sequence[tuple[float, float]]]], to: Pa
     figure.savefig(to, dpi=110)
 
 
-def section(title: str, model: str, dtype: str, asked: Sequence[Axis], picture: str) -> str:
-    """Measure, plot, and tell it as Markdown."""
+def section(title: str, model: str, dtype: str, asked: Sequence[Axis], picture: Path) -> str:
+    """Measure, plot, and tell it as Markdown, for a page beside the picture."""
     load = os.getloadavg()[0]
     found = {
         axis.name: (axis, [drawn(model, dtype, options) for options in axis.options.values()])
         for axis in asked
     }
-    plot(found, DOCS / picture)
+    plot(found, picture)
     return (
-        f"## {title}\n\n{table(found)}\n\n![Time and memory over what is asked for]({picture})\n\n"
+        f"## {title}\n\n{table(found)}\n\n"
+        f"![Time and memory over what is asked for]({picture.name})\n\n"
         f"Memory is what a drawing takes beyond the loaded model; each drawing in a process of its "
         f"own. On {machine()}; the load average was {load:.1f} when it began. Made by "
         "`python bench/growth.py`.\n"
     )
 
 
-def main(which: str) -> str:
-    """The figures of the embedded model, or of a Stable Diffusion 1.5."""
-    if which != "sd15":
+def embedded(quick: bool, folder: Path) -> str:
+    """The figures of the embedded model; its picture goes into ``folder``."""
+    if quick:
+        asked = axes((128, 160), (1, 2), steps=1)
+    else:
         asked = axes((128, 192, 256, 384, 512), (2, 4, 8, 16, 32), steps=4)
-        return section("Growth", "", "fp32", asked, "growth.png")
-    with tempfile.TemporaryDirectory(prefix="mezzotint-bench-") as folder:
-        subprocess.run([sys.executable, "-c", MAKE, folder], check=True, capture_output=True)
+    return section("Growth", "", "fp32", asked, folder / "growth.png")
+
+
+def full_size(quick: bool, folder: Path) -> str:
+    """The same of a Stable Diffusion 1.5."""
+    if quick:
+        asked = axes((64, 128), (1, 2), steps=1)
+    else:
         asked = axes((256, 384, 512, 768, 1024), (1, 2, 4), steps=1)
-        title = "Growth of a Stable Diffusion 1.5"
-        return section(title, f"{folder}/model", "bf16", asked, "growth-sd15.png")
+    title = "Growth of a Stable Diffusion 1.5"
+    with tempfile.TemporaryDirectory(prefix="mezzotint-bench-") as place:
+        subprocess.run([sys.executable, "-c", MAKE, place], check=True, capture_output=True)
+        return section(title, f"{place}/model", "bf16", asked, folder / "growth-sd15.png")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure, print the figures, and put them into the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", choices=["sd15"])
+    parser.add_argument("--quick", action="store_true", help="few values, small ones")
+    parser.add_argument("--page", type=Path, default=REPORT)
+    args = parser.parse_args(words)
+    made(args.page.parent)
+    figures = (full_size if args.model else embedded)(args.quick, args.page.parent)
+    print(figures)
+    write(args.page, figures)
 
 
 if __name__ == "__main__":
-    figures = main(sys.argv[1] if sys.argv[1:] else "")
-    print(figures)
-    write(figures)
+    main()

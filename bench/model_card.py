@@ -173,9 +173,7 @@ _TEMPLATE = """# Model card: storybook, version 2
 The embedded model draws pictures of {size} × {size} pixels of the [storybook world](world.md):
 {objects} of its {more} objects in {places} places, at {hours} hours, in {styles} styles. It is here
 so that everything in Mezzotint works from the first minute without a network, and so that every
-lesson has a real model to look into. It is small: what Stable Diffusion does with a billion weights,
-this does for one drawn world with twenty million.
-
+lesson 
 | part | parameters |
 |---|---|
 {sizes}
@@ -219,8 +217,9 @@ seeds 1 to 4: where the [judge](evals.md), which learned from true scenes, sees 
 ## What it cannot do
 
 - **Anything outside its world.** It knows the core of the objects, and the places, hours, weathers
-  and styles that [world.md](world.md) lists, and their synonyms. A word it has not met is spelled in
-  bytes and ignored or misread. There are no letters and no photographs, and who lives there is drawn.
+  and styles that [world.md](world.md) lists, and their synonyms. A word it has not met is spelled
+  in bytes and ignored or misread. There are no letters and no photographs, and who lives there is
+  drawn.
 - **Counts and oil.** Four things are often three, or too small to have a shape. An oil painting's
   strokes are fainter than they should be, for the latent does not say where they are.
 - **Variety.** Seeds differ in position and sky more than in the object, which is one drawing in the

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,3 +40,24 @@ def test_a_plot_is_drawn(growth, tmp_path: Path):
     axis = growth.axes((64, 128), (1, 2, 4), steps=1)[2]
     growth.plot({axis.name: (axis, [(1, 5e6), (2, 5e6), (4, 6e6)])}, tmp_path / "growth.png")
     assert (tmp_path / "growth.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "title", "picture"),
+    [
+        ([], "## Growth\n", "growth.png"),
+        (["sd15"], "## Growth of a Stable Diffusion 1.5\n", "growth-sd15.png"),
+    ],
+)
+def test_what_was_measured_is_on_the_page_and_its_picture_beside_it(
+    growth, monkeypatch, tmp_path: Path, words: list[str], title: str, picture: str
+):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(growth, "drawn", lambda model, dtype, options: (1.0, 5e6))
+    makes_no_model = SimpleNamespace(run=lambda *_, **__: None)
+    monkeypatch.setattr(growth, "subprocess", makes_no_model)
+    page = tmp_path / "new" / "page.md"
+    growth.main([*words, "--quick", "--page", str(page)])
+    assert title in page.read_text("utf-8")
+    assert f"({picture})" in page.read_text("utf-8")
+    assert (page.parent / picture).stat().st_size > 1000

@@ -11,6 +11,7 @@ from mezzotint.adapters.save import save_lora
 from mezzotint.cli import app
 from mezzotint.errors import InputError
 from mezzotint.families import storybook
+from mezzotint.pipeline.load import EMBEDDED
 
 NAME = "conv_in.weight"
 
@@ -45,6 +46,27 @@ def test_into_a_model_and_out_of_it(home):
     half, whole = weight("new") - weight("model"), weight("again") - weight("model")
     assert half.abs().max() > 0.01
     torch.testing.assert_close(whole, 2 * half, atol=2e-3, rtol=1e-2)
+
+
+def test_into_a_variant_of_the_embedded_model(home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(EMBEDDED, "storybook", Path("model"))
+    run("merge", "storybook-unet", "new", "--lora", "cat.safetensors:0.5")
+    run("merge", "model", "same", "--lora", "cat.safetensors:0.5")
+    assert torch.equal(weight("new"), weight("same"))
+
+
+@pytest.mark.parametrize("variant", ["student", "folded", "instruct"])
+@pytest.mark.parametrize("name", ["whole#{}", "storybook-{}"])
+def test_a_variant_that_is_a_lora_is_no_place_for_another(
+    home, tiny_model, monkeypatch: pytest.MonkeyPatch, name: str, variant: str
+):
+    monkeypatch.setitem(EMBEDDED, "storybook", Path("whole"))
+    storybook.save(tiny_model, Path("whole"), loras={variant: Path("cat.safetensors")})
+    asked = name.format(variant)
+    says = f"{asked}: {variant!r} is a LoRA on top of the model: merge into {asked[: -len(variant) - 1]}$"
+    with pytest.raises(InputError, match=says):
+        run("merge", asked, "new", "--lora", "cat.safetensors")
+    assert not Path("new").exists()
 
 
 def test_what_cannot_be_done_is_one_line(home):

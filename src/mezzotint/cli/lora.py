@@ -23,12 +23,17 @@ def merge(
     """Write a model with LoRAs in its weights."""
     from mezzotint.adapters.merge import merged
     from mezzotint.adapters.merge_files import write_merged
-    from mezzotint.checkpoints.find import find
     from mezzotint.cli.drawing import lora_named
-    from mezzotint.pipeline.load import EMBEDDED, load
+    from mezzotint.errors import InputError
+    from mezzotint.families.storybook import LORAS
+    from mezzotint.pipeline.load import load, named
 
-    name = model.rpartition("#")[0] or model  # which of a folder's models is no part of its place
-    source = EMBEDDED.get(name) or find(name)
+    source, variant = named(model)
+    if variant in LORAS:  # its weights are not in the file that would be written
+        base = model[: -len(variant) - 1]
+        raise InputError(
+            f"{model}: {variant!r} is a LoRA on top of the model: merge into {base}"
+        )
     parts = load(model).model.parts
     write_merged(source, out, parts, merged([lora_named(each) for each in loras], parts))
     print(out)

@@ -1,12 +1,13 @@
 // The pictures that were made: searched, looked through by keys, loved, deleted and brought back.
 
 import { $, ask, make } from "/static/lab.js";
-import { quiet, takeBack, toast } from "./toast.js";
+import { left, quiet, takeBack, toast, undoable } from "./toast.js";
 
 const AT = "/api/studio/pictures";
 const PAGE = 48;
 
 const state = { pictures: [], more: false, asked: 0, compared: null, open: null, compare: null };
+const going = new Set(); // ids that are being deleted
 
 export const address = (id, what = "") => `${AT}/${encodeURIComponent(id)}${what && `/${what}`}`;
 export const input = (name) => `/api/studio/inputs/${encodeURIComponent(name)}`; // of what one was made
@@ -111,13 +112,19 @@ export async function favour(id) {
   return on;
 }
 
+// Whether it was deleted by this call.
 export async function remove(id) {
-  const at = state.pictures.findIndex((each) => each.id === id);
+  if (going.has(id)) return false;
+  going.add(id);
   try {
     await ask(address(id), { method: "DELETE" });
   } catch (error) {
-    return toast(error.message);
+    toast(error.message);
+    return false;
+  } finally {
+    going.delete(id);
   }
+  const at = state.pictures.findIndex((each) => each.id === id);
   const [gone] = at < 0 ? [null] : state.pictures.splice(at, 1);
   const focused = tileOf(id)?.contains(document.activeElement);
   tileOf(id)?.remove();
@@ -125,7 +132,8 @@ export async function remove(id) {
   counted();
   const next = state.pictures[Math.min(at, state.pictures.length - 1)];
   if (focused && next) focus(next.id);
-  toast("Deleted.", () => restore(id, gone, at));
+  undoable("Deleted.", () => restore(id, gone, at));
+  return true;
 }
 
 async function restore(id, gone, at) {
@@ -136,6 +144,7 @@ async function restore(id, gone, at) {
   }
   add(gone ?? (await details(id)), Math.max(at, 0));
   focus(id);
+  if (left()) toast(`Brought back. ${left()} more can be.`, takeBack);
 }
 
 // The first of two is put aside, the second is held against it. Nothing ends it.
@@ -161,7 +170,7 @@ function keyed(pressed) {
     const to = state.pictures[at + moves[pressed.key]];
     if (to) focus(to.id);
   } else if (does[pressed.key] ?? does[pressed.key.toLowerCase()]) {
-    (does[pressed.key] ?? does[pressed.key.toLowerCase()])(id);
+    if (!pressed.repeat) (does[pressed.key] ?? does[pressed.key.toLowerCase()])(id); // each by a press of its own
   } else return;
   pressed.preventDefault();
 }
@@ -183,6 +192,6 @@ export function setUp({ open, compare: both }) {
   });
   document.addEventListener("keydown", (pressed) => {
     const writes = pressed.target.closest("input, textarea, select");
-    if (pressed.key.toLowerCase() === "z" && !writes && !pressed.altKey) takeBack();
+    if (pressed.key.toLowerCase() === "z" && !writes && !pressed.altKey && !pressed.repeat) takeBack();
   });
 }

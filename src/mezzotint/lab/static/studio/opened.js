@@ -99,8 +99,9 @@ async function copy() {
 }
 
 async function erase() {
-  const next = neighbour(state.shown.id, 1) ?? neighbour(state.shown.id, -1);
-  await remove(state.shown.id);
+  const { id } = state.shown;
+  const next = neighbour(id, 1) ?? neighbour(id, -1);
+  if (!(await remove(id)) || state.shown.id !== id || !$("opened").open) return;
   if (next) await open(next.id);
   else $("opened").close();
 }
@@ -119,7 +120,7 @@ export function setUp(does) {
     const act = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), f: love, Delete: erase }[pressed.key];
     if (!act) return;
     pressed.preventDefault();
-    act();
+    if (!pressed.repeat || act.length) act();
   });
   $("opened").addEventListener("click", ({ target }) => target === $("opened") && $("opened").close());
   addEventListener("popstate", fromAddress);

@@ -5,13 +5,14 @@ import { $, make } from "/static/lab.js";
 const STAYS_MS = 12000;
 
 let timer = 0;
-let undo = null;
+let offer = null; // of the line that is seen, and gone with it
+const undos = []; // of what was done, the last one last: they outlive their lines
 
-export function toast(words, undoing, named = "Undo") {
+export function toast(words, offered, named = "Undo") {
   clearTimeout(timer);
-  undo = undoing ?? null;
+  offer = offered ?? null;
   const children = [make("span", {}, words)];
-  if (undo) {
+  if (offer) {
     const button = make("button", { type: "button", "aria-keyshortcuts": "Z" }, named);
     button.addEventListener("click", takeBack);
     children.push(button);
@@ -20,6 +21,14 @@ export function toast(words, undoing, named = "Undo") {
   $("toast").replaceChildren(...children);
   wait();
 }
+
+// Whatever is said after it, `undoing` stays to be taken back.
+export function undoable(words, undoing) {
+  undos.push(undoing);
+  toast(words, takeBack);
+}
+
+export const left = () => undos.length;
 
 // What is modal hides all that is not within it.
 const host = () => document.querySelector("dialog[open]") ?? document.body;
@@ -31,12 +40,12 @@ export function leave(dialog) {
 
 export function quiet() {
   clearTimeout(timer);
-  undo = null;
+  offer = null;
   $("toast").replaceChildren();
 }
 
 export function takeBack() {
-  const undoing = undo;
+  const undoing = offer ?? undos.pop();
   if (!undoing) return;
   quiet();
   undoing();
