@@ -31,9 +31,7 @@ def merge(
     source, variant = named(model)
     if variant in LORAS:  # its weights are not in the file that would be written
         base = model[: -len(variant) - 1]
-        raise InputError(
-            f"{model}: {variant!r} is a LoRA on top of the model: merge into {base}"
-        )
+        raise InputError(f"{model}: {variant!r} is a LoRA on top of the model: merge into {base}")
     parts = load(model).model.parts
     write_merged(source, out, parts, merged([lora_named(each) for each in loras], parts))
     print(out)
