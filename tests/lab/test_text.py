@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import combinations, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from storybooks import SIZES, tiny_storybook
 
+import mezzotint as mz
 from mezzotint.adapters.attention import watched
 from mezzotint.errors import InputError
 from mezzotint.evals.clip_score import clip_scores
@@ -27,9 +28,11 @@ from mezzotint.lab.lessons.text import alike, attending, cosines, eye_of, heard,
 from mezzotint.models.clip import CLIPVision
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.words import read
+from mezzotint.world import Item, compose, render
 
 PROMPT = "a fox in the snow"
 PROMPTS = ["a fox", "a red apple", "snow at night"]
+THINGS = ("fox", "castle", "rabbit", "robot", "teapot")
 PICTURES = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
 
 
@@ -171,6 +174,52 @@ def test_levels_are_of_a_words_own_largest(tiny_model) -> None:
     assert found["fox"]["levels"] == (total / total.max() * 255).round().flatten().tolist()
     assert (found["owl"]["share"], found["owl"]["levels"]) == (None, [])  # beyond the length
     assert set(found["the"]["levels"]) == {0}
+
+
+@pytest.fixture(scope="module")
+def storybook_pipe() -> Pipeline:
+    """The embedded model, of which the lesson speaks."""
+    return mz.load()
+
+
+def test_it_looks_at_the_thing_and_at_the_padding(storybook_pipe: Pipeline) -> None:
+    pipe, prompt = storybook_pipe, "a fox in the snow at night"
+    with watched(pipe.model.network) as watch:
+        pipe.generate(prompt, steps=6, cfg=4, seed=7)
+        maps = watch.take()[0]
+    (reading,) = read(pipe.model, [prompt], Canvas(256, 256))
+    share = {each["word"]: each["share"] for each in heard(reading, maps)}
+    (cut,) = tokens(pipe.model, prompt)
+    assert share["fox"] == pytest.approx(0.1, abs=0.03)
+    assert share["in"] == pytest.approx(0.01, abs=0.005)
+    assert share["night"] < share["in"]
+    assert maps[-cut.padding[0] :].sum(0).mean() > 0.5
+    assert maps[0].mean() == pytest.approx(0.22, abs=0.05)
+
+
+def test_subject_and_place_both_count(storybook_pipe: Pipeline) -> None:
+    said = [
+        (thing, place) for thing in THINGS for place in ("in the snow", "in a forest", "in space")
+    ]
+    prompts = [f"a {thing} {place}" for thing, place in said]
+    near = alike(storybook_pipe.model, None, prompts, [])["texts"][0]["cosines"]
+    found: dict[tuple[bool, bool], list[float]] = {}
+    for i, j in combinations(range(len(said)), 2):
+        same = (said[i][0] == said[j][0], said[i][1] == said[j][1])
+        found.setdefault(same, []).append(near[i][j])
+    mean = {same: float(np.mean(each)) for same, each in found.items()}
+    assert mean[True, False] > mean[False, True] + 0.03
+    assert mean[False, True] > mean[False, False] + 0.1
+
+
+def test_the_embedded_model_knows_a_pictures_own_prompt(storybook_pipe: Pipeline) -> None:
+    prompts = [f"a {thing} in the snow" for thing in THINGS]
+    scenes = [compose(k, [Item(thing)], place="snow") for k, thing in enumerate(THINGS)]
+    pictures = [Image.fromarray(render(scene, 256)) for scene in scenes]
+    found = alike(storybook_pipe.model, eye_of(storybook_pipe), prompts, pictures)
+    cosine = np.array(found["pictures"])
+    assert cosine.argmax(1).tolist() == list(range(len(THINGS)))
+    assert 0.2 < np.diag(cosine).mean() < 0.4
 
 
 def test_the_server_tells_it(client, tiny) -> None:

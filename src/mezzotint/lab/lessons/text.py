@@ -315,6 +315,8 @@ LESSON = Lesson(
     (
         "mezzotint.families.text:Frame.around",
         "mezzotint.models.clip:CLIPText.forward",
+        "mezzotint.lab.lessons.text:cosines",
+        "mezzotint.training.tasks.text:Reader.forward",
         "mezzotint.models.clip:contrastive_loss",
         "mezzotint.nn.attention:Attention.forward",
         "mezzotint.adapters.attention:probabilities",
