@@ -106,6 +106,14 @@ def test_odd_pictures_become_square_and_rgb(tmp_path):
     assert train.captions == [[""], [""]]
 
 
+def test_deep_grey_is_not_clipped(tmp_path):
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    Image.fromarray(np.full((16, 16), 100 * 257, np.uint16)).save(folder / "grey.png")
+    train, _ = folder_pictures(tmp_path / "data", folder, 16, 1, quiet)
+    assert (train.pictures(np.arange(1)) == 100).all()
+
+
 def test_one_picture_serves_as_both(tmp_path):
     folder = tmp_path / "one"
     folder.mkdir()

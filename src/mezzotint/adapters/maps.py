@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mezzotint.adapters.pictures import eight_bits
 from mezzotint.errors import InputError
 
 Box = tuple[float, float, float, float]
@@ -29,9 +30,10 @@ def edges(picture: Image.Image, low: float = 100, high: float = 200) -> Image.Im
             begins one; ControlNets for edges are trained with about the default.
 
     Raises:
-        InputError: OpenCV is not installed.
+        InputError: OpenCV is not installed, or as ``eight_bits``.
     """
-    return Image.fromarray(canny(np.asarray(picture.convert("RGB")), low, high)).convert("RGB")
+    pixels = np.asarray(eight_bits(picture).convert("RGB"))
+    return Image.fromarray(canny(pixels, low, high)).convert("RGB")
 
 
 def canny(pixels: NDArray[np.uint8], low: float = 100, high: float = 200) -> NDArray[np.uint8]:
@@ -45,7 +47,7 @@ def is_edges(picture: Image.Image) -> bool:
 
     JPEG and resizing leave some of that, and a little colour, in a map.
     """
-    pixels = np.asarray(picture.convert("RGB")).astype(np.int16)
+    pixels = np.asarray(eight_bits(picture).convert("RGB")).astype(np.int16)
     colour = np.ptp(pixels, axis=-1).mean()
     grey = pixels.mean(-1)
     between = (grey > DARK) & (grey < 255 - DARK)

@@ -1,13 +1,11 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
 from mezzotint.adapters.pictures import opened
 from mezzotint.errors import InputError
 from mezzotint.training.data.album import divided, read_album
-from mezzotint.training.data.picture_files import on_white
 
 TURNED = 0x0112  # EXIF's orientation
 
@@ -152,19 +150,6 @@ def test_sizes_are_those_of_pictures_turned_upright(tmp_path, kind, orientation)
     (shot,) = read_album(tmp_path, silent).shots
     assert (shot.width, shot.height) == opened(shot.file).size
     assert (shot.width > shot.height) == (orientation in (1, 3))
-
-
-def test_what_is_transparent_is_white_and_deep_grey_is_not_clipped():
-    clear = Image.new("RGBA", (2, 1), (9, 9, 9, 0))
-    clear.putpixel((1, 0), (10, 20, 30, 255))
-    assert np.asarray(on_white(clear)).tolist() == [[[255] * 3, [10, 20, 30]]]
-    indexed = Image.new("P", (1, 1), 3)
-    indexed.info["transparency"] = 3
-    assert on_white(indexed).getpixel((0, 0)) == (255, 255, 255)
-    deep = Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16))
-    assert np.asarray(on_white(deep))[0, :, 0].tolist() == [0, 100, 255]
-    for mode in ("1", "L", "LA", "CMYK", "F"):
-        assert on_white(Image.new(mode, (3, 2))).mode == "RGB"
 
 
 def test_conditions_go_with_the_pictures_of_the_same_names(tmp_path):

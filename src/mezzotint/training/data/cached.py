@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from mezzotint.adapters.pictures import opened
+from mezzotint.adapters.pictures import on_white, opened
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.files import made
 from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.buckets import Size, cropped
-from mezzotint.training.data.picture_files import on_white, stamp
+from mezzotint.training.data.picture_files import stamp
 from mezzotint.training.images import to_tensor
 from mezzotint.training.process_group import Group
 

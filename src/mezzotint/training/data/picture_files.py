@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 KINDS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
@@ -31,14 +28,3 @@ def stamp(file: Path) -> tuple[str, int, int]:
 def named(files: Sequence[Path]) -> str:
     """The names of the first three files."""
     return ", ".join(file.name for file in files[:3]) + ("…" if len(files) > 3 else "")
-
-
-def on_white(picture: Image.Image) -> Image.Image:
-    """A picture in RGB; what is transparent is white, and 16 bits of grey become 8."""
-    if picture.mode.startswith("I"):  # Pillow would clip them
-        grey = np.clip(np.asarray(picture) // 257, 0, 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if picture.has_transparency_data:
-        clear = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return picture.convert("RGB")
