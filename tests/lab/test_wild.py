@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from mezzotint.diffusion import flux_shift, times
 from mezzotint.errors import InputError
 from mezzotint.families import flux, recognise, sd3
 from mezzotint.families import stable_diffusion as sd
+from mezzotint.lab.lessons.calls import default_calls
 from mezzotint.lab.lessons.wild import HERE
 from mezzotint.lab.lessons.wild.facts import attending, beside, here, prompt_tokens, row, size_of
 from mezzotint.lab.lessons.wild.known import CLOSED, KNOWN
+from mezzotint.pipeline.pipeline import Pipeline
 
 # millions of weights, as the publications and model cards say
 PUBLISHED = {"sd1": 860, "sd2": 865, "sdxl": 2567, "sd3": 2028, "flux-dev": 11901}
@@ -120,9 +123,29 @@ def test_levels_and_steps_are_the_familys():
 def test_arithmetic_of_a_picture():
     told = beside(KNOWN["sd1"], 512)
     assert (told["pixels"], told["latents"]) == (512 * 512 * 3, 64 * 64 * 4)
-    assert (told["calls"], beside(KNOWN["flux-dev"], 512)["calls"]) == (100, 28)
+    assert (told["calls"], beside(KNOWN["flux-dev"], 512)["calls"]) == (2 * 51, 28)
     with pytest.raises(InputError, match="4096"):
         beside(KNOWN["sd1"], 8192)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "cfg", "once"), [("pndm", 4.0, 6), ("pndm", 1.0, 6), ("ddim", 4.0, 5)]
+)
+def test_calls_are_those_that_a_drawing_makes(tiny, sampler: str, cfg: float, once: int):
+    family = replace(tiny.model.family, sampler=sampler, cfg=cfg, steps=5)
+    pipe = Pipeline(replace(tiny.model, family=family), "another")
+    asked = 0
+
+    def count(_, args) -> None:
+        nonlocal asked
+        asked += len(args[0])  # guidance asks for both in a batch
+
+    handle = pipe.model.network.register_forward_pre_hook(count)
+    try:
+        pipe.generate("a fox", seed=0)
+    finally:
+        handle.remove()
+    assert default_calls(family) == asked == once * (1 if cfg == 1 else 2)
 
 
 def test_the_server_tells_what_the_functions_do(client, tiny):

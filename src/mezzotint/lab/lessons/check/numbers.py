@@ -8,10 +8,10 @@ from mezzotint.diffusion import Process, denoising_loss, times
 from mezzotint.diffusion.guidance import cfg, pair
 from mezzotint.diffusion.prediction import to_eps
 from mezzotint.diffusion.samplers import SAMPLERS
-from mezzotint.families.base import Family
 from mezzotint.families.sizes.sd3_presets import AUTOENCODER as AUTOENCODER_16
 from mezzotint.families.sizes.sd_presets import AUTOENCODER, SD15_UNET, VIT_L_TEXT
 from mezzotint.families.stable_diffusion import SD1
+from mezzotint.lab.lessons.calls import default_calls
 from mezzotint.lab.lessons.kinds.toys import Diffusion
 from mezzotint.lab.lessons.production.measure import Measured
 from mezzotint.lab.lessons.wild.facts import attending, prompt_tokens, size_of
@@ -45,8 +45,9 @@ def numbers() -> dict[str, str]:
         "sd15_weights": f"{size_of(SD15_UNET) / 1e6:.0f}",
         "clip_l_weights": f"{size_of(VIT_L_TEXT) / 1e6:.0f}",
         "flux_tokens": f"{attending(flux.network, 1024 // flux.autoencoder.factor)[0]:,}",
-        "sd1_calls": str(_default_calls(SD1)),
-        "flux_calls": str(_default_calls(flux.family)),
+        "sd1_once": str(calls(SD1.sampler, SD1.steps)),
+        "sd1_calls": str(default_calls(SD1)),
+        "flux_calls": str(default_calls(flux.family)),
         "flux_doubled": str(2 * flux.family.steps),
         "an_hour": f"{3600 / (made.picture or 1):,.0f}",
         "only_step": f"{3600 / 0.03:,.0f}",
@@ -74,10 +75,6 @@ def saved(autoencoder: AutoencoderParams, side: int) -> float:
     """How many times fewer numbers a latent has than its picture of ``side``² pixels."""
     places = (side // autoencoder.factor) ** 2
     return autoencoder.image_channels * side**2 / (autoencoder.latent_channels * places)
-
-
-def _default_calls(family: Family) -> int:
-    return family.steps * (1 if family.cfg == 1 else 2)
 
 
 def _kept(process: Process, t: float) -> float:

@@ -10,6 +10,7 @@ from statistics import median
 import torch
 
 from mezzotint.errors import choose
+from mezzotint.lab.lessons.calls import default_calls
 from mezzotint.lab.lessons.production.energy import Meter, meter
 from mezzotint.lab.live import Event
 from mezzotint.pipeline.pipeline import Pipeline, Step
@@ -142,7 +143,7 @@ def machine(pipe: Pipeline) -> dict[str, object]:
         "steps": family.steps,
         "sampler": family.sampler,
         "size": family.size,
-        "calls": family.steps * (1 if family.cfg == 1 else 2),
+        "calls": default_calls(family),
         "meter": meter() is not None,
     }
 

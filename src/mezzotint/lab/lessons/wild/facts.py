@@ -11,6 +11,7 @@ from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Family
 from mezzotint.families.storybook import STORYBOOK
 from mezzotint.families.text import Encoded
+from mezzotint.lab.lessons.calls import default_calls
 from mezzotint.lab.lessons.wild.known import KNOWN, Known, Network, Text
 from mezzotint.models.clip import CLIPText, CLIPTextParams
 from mezzotint.models.dit import DiT, DiTParams
@@ -76,7 +77,7 @@ def beside(known: Known, size: int) -> Facts:
         "tokens": tokens,
         "prompt": prompt,
         "joined": isinstance(known.network, MMDiTParams | FluxParams),
-        "calls": family.steps * (1 if family.cfg == 1 else 2),
+        "calls": default_calls(family),
         "shift": _shift(family, side),
     }
 
