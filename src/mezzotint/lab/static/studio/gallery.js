@@ -166,11 +166,12 @@ function keyed(pressed) {
   const columns = getComputedStyle($("gallery")).gridTemplateColumns.split(" ").length;
   const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
   const does = { f: favour, Delete: remove, Backspace: remove, c: compare };
+  const act = does[pressed.key] ?? does[pressed.key.toLowerCase()];
   if (pressed.key in moves) {
     const to = state.pictures[at + moves[pressed.key]];
     if (to) focus(to.id);
-  } else if (does[pressed.key] ?? does[pressed.key.toLowerCase()]) {
-    if (!pressed.repeat) (does[pressed.key] ?? does[pressed.key.toLowerCase()])(id); // each by a press of its own
+  } else if (act) {
+    if (!pressed.repeat) act(id); // a key that is held moves on, and does nothing else
   } else return;
   pressed.preventDefault();
 }

@@ -117,10 +117,12 @@ export function setUp(does) {
   });
   $("opened").addEventListener("keydown", (pressed) => {
     if (pressed.ctrlKey || pressed.altKey || pressed.metaKey || pressed.target.closest("pre")) return;
-    const act = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), f: love, Delete: erase }[pressed.key];
-    if (!act) return;
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[pressed.key];
+    const act = { f: love, Delete: erase }[pressed.key];
+    if (!by && !act) return;
     pressed.preventDefault();
-    if (!pressed.repeat || act.length) act();
+    if (by) step(by);
+    else if (!pressed.repeat) act();
   });
   $("opened").addEventListener("click", ({ target }) => target === $("opened") && $("opened").close());
   addEventListener("popstate", fromAddress);
