@@ -1,10 +1,12 @@
 """The quickest engine for a picture: measured once a machine and a size, and then remembered."""
 
+import json
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 import torch
@@ -12,33 +14,40 @@ from torch import Tensor, nn
 
 from mezzotint.engines import ENGINES, auto
 from mezzotint.engines.base import Engine, eager
+from mezzotint.engines.calls import Inputs
+from mezzotint.engines.openvino_engine import KEPT, Compiled, engine_by, exactly
 from mezzotint.errors import InputError
 
 pytest.importorskip("openvino")
 QUICK, SLOW = 0.002, 0.02  # seconds
+WORK = 2 * 3 * 3  # operations of a call
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No gradients, an empty cache, measuring from a tenth of a second, errors of what is said."""
+    """No gradients, an empty cache, measuring from one row on, errors of what is said."""
     monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path))
-    monkeypatch.setattr(auto, "WORTH", 10 * SLOW)
+    monkeypatch.setattr(auto, "WORTH", auto.CALLS * WORK)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         yield
 
 
 class Net(nn.Module):
-    """Takes its time, but not where a stand-in executes it."""
+    """Takes its time, as the machine is today, but not where a stand-in executes it."""
 
-    def __init__(self, seconds: float) -> None:
+    seconds = SLOW
+
+    def __init__(self) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
-        self.seconds = seconds
+        self.linear = nn.Linear(3, 3, bias=False)
+        nn.init.eye_(self.linear.weight)
+        self._calls = 0  # no setting: what is computed stays the same
 
     def forward(self, x: Tensor) -> Tensor:
+        self._calls += 1
         time.sleep(self.seconds)
-        return x * self.weight
+        return self.linear(x)
 
     def decode(self, x: Tensor) -> Tensor:
         return self(x)
@@ -48,13 +57,13 @@ class Peer:
     """A stand-in for OpenVINO that takes so long, and is told by giving twice what is right."""
 
     def __init__(self, start: float, step: float) -> None:
-        self.times, self.made = (start, step), 0
+        self.times, self.calls = (start, step), 0
 
     def __call__(self) -> Engine:
-        self.made += 1
         calls: list[Any] = []
 
         def engine(run: Callable[..., Any], /, *inputs: Any, **named: Any) -> Any:
+            self.calls += 1
             time.sleep(self.times[min(len(calls), 1)])
             calls.append(run)
             return 2 * inputs[0]
@@ -92,49 +101,82 @@ def silent(network: nn.Module, x: Tensor = ONE) -> float:
 )
 def test_the_quicker_one_for_a_whole_picture_executes(monkeypatch, start, step, wins):
     peer(monkeypatch, start, step)
-    assert measured(Net(SLOW)) == (2 if wins else 1)
+    assert measured(Net()) == (2 if wins else 1)
 
 
 def test_what_was_measured_is_remembered_for_every_prompt_and_in_every_process(monkeypatch):
-    made = peer(monkeypatch, QUICK, QUICK)
-    assert measured(Net(SLOW)) == 2
-    before = made.made
-    peer(monkeypatch, SLOW, SLOW)  # would lose today, were it measured
-    assert silent(Net(SLOW)) == 2
-    assert made.made == before
+    stand_in = peer(monkeypatch, QUICK, QUICK)
+    assert measured(Net()) == 2
+    before = stand_in.calls
+    other = peer(monkeypatch, SLOW, SLOW)  # would lose today, were it measured
+    monkeypatch.setattr(Net, "seconds", 0)  # and the machine is quick
+    assert silent(network := Net()) == 2
+    assert (stand_in.calls, other.calls, network._calls) == (before, 1, 0)
+
+
+def test_nobody_forgets_what_another_process_measured_meanwhile(monkeypatch, tmp_path):
+    peer(monkeypatch, QUICK, QUICK)
+    network = Net()
+
+    def meanwhile(x: Tensor) -> Tensor:
+        made = Net.forward(network, x)
+        (tmp_path / auto.FILE).write_text(json.dumps({f"another {network._calls}": "openvino"}))
+        return made
+
+    network.forward = meanwhile
+    measured(network)
+    known = json.loads((tmp_path / auto.FILE).read_text())
+    assert f"another {network._calls}" in known
+    assert len(known) == 2
 
 
 def test_another_size_and_another_machine_are_measured_apart(monkeypatch):
     peer(monkeypatch, QUICK, QUICK)
-    measured(Net(SLOW))
-    measured(Net(SLOW), torch.ones(2, 3))
+    measured(Net())
+    measured(Net(), torch.ones(2, 3))
     monkeypatch.setattr(auto, "machine", lambda: "another")
-    measured(Net(SLOW))
+    measured(Net())
 
 
-def test_where_little_is_to_gain_nothing_is_tried(monkeypatch):
-    made = peer(monkeypatch, QUICK, QUICK)
-    assert silent(Net(QUICK)) == 1
-    monkeypatch.setattr(auto, "LARGE", 0)
-    assert silent(Net(SLOW)) == 1  # no memory for a second copy of its weights
-    assert made.made == 0
+@pytest.mark.parametrize("why", ["too little to gain", "too large", "known"])
+def test_where_nothing_is_tried_a_picture_takes_as_many_calls_as_eagerly(monkeypatch, why):
+    if why == "known":
+        peer(monkeypatch, SLOW, SLOW)
+        assert measured(Net()) == 1
+    elif why == "too large":  # no memory for a second copy of its weights
+        monkeypatch.setattr(auto, "LARGE", 0)
+    else:  # however slow the machine is today
+        monkeypatch.setattr(auto, "WORTH", auto.CALLS * WORK + 1)
+    stand_in = peer(monkeypatch, QUICK, QUICK)
+    network, engine = Net(), ENGINES["auto"]()
+    for _ in range(4):
+        assert torch.equal(engine(network, ONE), ONE)
+    assert (network._calls, stand_in.calls) == (4, 0)
+
+
+def test_the_call_that_was_timed_is_answered_by_what_it_gave(monkeypatch):
+    peer(monkeypatch, SLOW, SLOW)
+    network = Net()
+    with pytest.warns(UserWarning, match="once on this machine|from now on"):
+        ENGINES["auto"]()(network, ONE)
+    assert network._calls == 2  # before and after the other engine
 
 
 def test_a_method_is_called_once_a_picture_so_that_a_start_is_not_made_up_for(monkeypatch):
-    monkeypatch.setattr(auto, "WORTH", QUICK)
+    monkeypatch.setattr(auto, "WORTH", WORK)
     peer(monkeypatch, 5 * SLOW, QUICK)
     with pytest.warns(UserWarning, match=r"once on|by eager .* 0\.02 s eager"):
-        assert float(ENGINES["auto"]()(Net(SLOW).decode, ONE).sum()) == 3
+        assert float(ENGINES["auto"]()(Net().decode, ONE).sum()) == 3
 
 
 def test_what_is_hooked_into_or_differentiated_is_executed_eagerly(monkeypatch):
-    made = peer(monkeypatch, QUICK, QUICK)
-    hooked = Net(SLOW)
+    stand_in = peer(monkeypatch, QUICK, QUICK)
+    hooked = Net()
     hooked.register_forward_hook(lambda *_: None)
     assert silent(hooked) == 1
     with torch.enable_grad():
-        assert silent(Net(SLOW)) == 1
-    assert made.made == 0
+        assert silent(Net()) == 1
+    assert stand_in.calls == 0
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", '\xff"'])
@@ -142,8 +184,8 @@ def test_a_damaged_memory_is_said_and_made_anew(monkeypatch, tmp_path, text):
     (tmp_path / auto.FILE).write_bytes(text.encode("latin1"))
     peer(monkeypatch, QUICK, QUICK)
     with pytest.warns(UserWarning, match="is damaged, so engines are measured anew"):
-        assert measured(Net(SLOW)) == 2
-    assert silent(Net(SLOW)) == 2
+        assert measured(Net()) == 2
+    assert silent(Net()) == 2
 
 
 def test_a_memory_that_cannot_be_written_is_said(monkeypatch):
@@ -153,7 +195,7 @@ def test_a_memory_that_cannot_be_written_is_said(monkeypatch):
     monkeypatch.setattr(auto, "write_whole", full)
     peer(monkeypatch, QUICK, QUICK)
     with pytest.warns(UserWarning, match="so engines are measured again next time"):
-        assert measured(Net(SLOW)) == 2
+        assert measured(Net()) == 2
 
 
 def test_without_openvino_it_is_eager(monkeypatch):
@@ -167,3 +209,21 @@ def test_openvino_itself_agrees_and_is_measured(monkeypatch):
     with pytest.warns(UserWarning, match="the Conv2d __call__ 1x4x16x16"):
         found = ENGINES["auto"]()(network, x)
     assert torch.allclose(found, network(x), atol=1e-5)
+
+
+def test_the_last_sizes_stay_compiled_and_no_more(monkeypatch):
+    ever: list[ref[Compiled]] = []
+
+    def noted(network: nn.Module, method: str, inputs: Inputs, lasting: bool) -> Compiled:
+        made = exactly(network, method, inputs, lasting)
+        ever.append(ref(made))
+        return made
+
+    monkeypatch.setattr(auto, "WORTH", 0)
+    monkeypatch.setattr(auto, "MARGIN", float("inf"))  # OpenVINO wins
+    monkeypatch.setattr(auto, "openvino", lambda: engine_by(noted))
+    network, engine = nn.Conv2d(4, 8, 3), ENGINES["auto"]()
+    for rows in range(1, 5):
+        with pytest.warns(UserWarning, match="once on this machine|by openvino from now on"):
+            engine(network, torch.randn(rows, 4, 16, 16))
+    assert sum(each() is not None for each in ever) == KEPT

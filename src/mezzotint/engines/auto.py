@@ -2,8 +2,9 @@
 
 An engine that compiles pays for that in every process, so what counts is the time of a whole
 picture, its start included. And as engines round differently, the choice is made before the first
-call of a size is answered, is the same for every prompt, and holds on every day: a seed gives the
-same picture. ``compiled`` is not tried, as it takes minutes to find out: who wants it names it.
+call of a size is answered, is the same for every prompt, and holds on every day, however busy the
+machine is then: a seed gives the same picture. ``compiled`` is not tried, as it takes minutes to
+find out: who wants it names it.
 """
 
 import hashlib
@@ -25,25 +26,30 @@ from torch import Tensor, nn
 from mezzotint.engines.base import Engine, eager, hooked, owner
 from mezzotint.engines.calls import CODING, computes, machine, taken, weights
 from mezzotint.engines.openvino_engine import openvino
+from mezzotint.engines.work import Work
 from mezzotint.errors import InputError
 from mezzotint.files import cache_folder, write_whole
 
 CALLS = 20  # of a network for a picture; of an autoencoder, one
-WORTH = 2.0  # seconds of a picture below which no start is made up for
+WORTH = 5e11  # operations of a picture below which no start is made up for
 MARGIN = 0.9  # of eager's time: what is less of a gain is not worth other bits
 LARGE = 0.25  # of the machine's memory: a compiled network has its weights twice
 FILE = "engines.json"  # in the cache
+
+By = Callable[[Engine], Any]
+"""What an engine makes of a call."""
 
 
 def auto() -> Engine:
     """An engine that executes each network, at each size, by what is quickest for a picture.
 
-    Only OpenVINO is tried, where it is installed, and only on a CPU, for networks that take two
-    seconds of a picture or more; what is measured is said and kept in the cache's ``engines.json``.
-    What is hooked into, and what gradients are asked of, is executed eagerly.
+    Only OpenVINO is tried, where it is installed, and only on a CPU, for networks that compute half
+    a TFLOP for a picture or more; what is measured is said and kept in the cache's
+    ``engines.json``. What is hooked into, and what gradients are asked of, is executed eagerly.
     """
     if find_spec("openvino") is None:
         return eager
+    peer = openvino()  # one for all networks and sizes, of which it keeps the last compiled
     chosen: WeakKeyDictionary[nn.Module, dict[str, Engine]] = WeakKeyDictionary()
     one_at_a_time = RLock()
 
@@ -53,42 +59,57 @@ def auto() -> Engine:
             return run(*inputs, **named)
         if next(network.parameters()).device.type != "cpu":
             return run(*inputs, **named)
+        size = _size(run, inputs, named)
         with one_at_a_time:
             mine = chosen.setdefault(network, {})
-            size = _size(run, inputs, named)
             if size not in mine:
-                mine[size] = _best(network, size, lambda by: by(run, *inputs, **named))
+                mine[size], answer = _best(
+                    network, size, lambda by: by(run, *inputs, **named), peer
+                )
+                return answer
         return mine[size](run, *inputs, **named)
 
     return engine
 
 
-def _best(network: nn.Module, size: str, call: Callable[[Engine], Any]) -> Engine:
-    """What is quickest for calls such as this."""
-    calls = 1 if size.startswith(CODING) else CALLS
-    slowly = min(_seconds(call, eager) for _ in range(2))  # a first call has more to do
-    if calls * slowly < WORTH or _too_large(network):
-        return eager
+def _best(network: nn.Module, size: str, by: By, peer: Engine) -> tuple[Engine, Any]:
+    """What is quickest for calls such as this, and what it makes of this one."""
+    if _too_large(network):
+        return eager, by(eager)
     key = _key(network, size)
-    known = _known()
-    if key in known:
-        return openvino() if known[key] == "openvino" else eager
-    what = f"{type(network).__name__} {size}"
+    best = _known().get(key)
+    if best is None:
+        calls = 1 if size.startswith(CODING) else CALLS
+        began = perf_counter()
+        with Work() as work:
+            answer = by(eager)
+        slowly = perf_counter() - began
+        if calls * work.operations < WORTH:
+            return eager, answer
+        best = _measured(f"{type(network).__name__} {size}", by, calls, slowly)
+        _remember(key, best)
+        if best == "eager":
+            return eager, answer
+    engine = peer if best == "openvino" else eager
+    return engine, by(engine)
+
+
+def _measured(what: str, by: By, calls: int, slowly: float) -> str:
+    """The name of what is quickest, where a call took so many seconds eagerly."""
     _say(f"measuring what executes the {what} soonest, once on this machine")
-    _seconds(call, openvino())  # writes down the graph, which no later process has to
+    _seconds(by, openvino())  # writes down the graph, which no later process has to
     quick = openvino()
-    start, step = _seconds(call, quick), min(_seconds(call, quick) for _ in range(2))
-    slowly = min(slowly, _seconds(call, eager))
+    start, step = _seconds(by, quick), min(_seconds(by, quick) for _ in range(2))
+    slowly = min(slowly, _seconds(by, eager))  # a first call has more to do
     best = "openvino" if start + (calls - 1) * step < MARGIN * calls * slowly else "eager"
     found = f"{step:.2f} s a call and {start:.2f} s for the first by OpenVINO, {slowly:.2f} s eager"
     _say(f"the {what} is executed by {best} from now on: {found}")
-    _remember({**known, key: best})
-    return quick if best == "openvino" else eager
+    return best
 
 
-def _seconds(call: Callable[[Engine], Any], engine: Engine) -> float:
+def _seconds(by: By, engine: Engine) -> float:
     began = perf_counter()
-    call(engine)
+    by(engine)
     return perf_counter() - began
 
 
@@ -129,9 +150,10 @@ def _known() -> dict[str, str]:
     return {}
 
 
-def _remember(known: dict[str, str]) -> None:
+def _remember(key: str, best: str) -> None:
+    """Add a choice to those that are known by now: others may have measured meanwhile."""
     try:
-        write_whole(_file(), json.dumps(known, indent=1).encode())
+        write_whole(_file(), json.dumps({**_known(), key: best}, indent=1).encode())
     except (InputError, OSError) as error:
         _say(f"{error}; so engines are measured again next time")
 
