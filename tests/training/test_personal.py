@@ -21,6 +21,7 @@ from mezzotint.errors import InputError
 from mezzotint.families.base import Beside, Model
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training import personalised
+from mezzotint.training.data.album import divided, read_album
 from mezzotint.training.draw import Draw
 from mezzotint.training.presets import RECIPES
 from mezzotint.training.resolve import resolve
@@ -214,6 +215,18 @@ def test_a_run_that_was_stopped_ends_in_the_same_bits(name, foxes, tmp_path, mon
     assert bits(broken) == bits(whole)
     other = run(name, foxes, tmp_path / "other", **fields(name, seed=1))  # they could differ
     assert bits(other) != bits(whole)
+
+
+@pytest.mark.parametrize("name", ["lora", "textual-inversion"])
+def test_one_broken_picture_stops_no_run(name, tmp_path, capsys):
+    (tmp_path / "album").mkdir()
+    for k in range(10):
+        Image.effect_noise((40, 32), 50).save(tmp_path / "album" / f"{k}.png")
+    (held_out,) = divided(read_album(tmp_path / "album", print).shots, 1)[1]
+    held_out.file.write_bytes(held_out.file.read_bytes()[:500])
+    run(name, tmp_path / "album", tmp_path / "run", **fields(name))
+    said = f"skipped 1 of 10 pictures as broken: {held_out.file.name}"
+    assert said in capsys.readouterr().err
 
 
 def test_a_full_disk_loses_nothing(foxes, tmp_path, monkeypatch):

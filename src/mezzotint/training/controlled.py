@@ -1,6 +1,5 @@
 """ControlNets with their data ready, for ``build``."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mezzotint.adapters.maps import canny
 from mezzotint.errors import InputError, choose
 from mezzotint.families.base import Model
 from mezzotint.models.autoencoder import Autoencoder
-from mezzotint.training.data.album import Shot, divided, read_album
+from mezzotint.training.data.album import read_album
 from mezzotint.training.data.cached import Maker, pixels
 from mezzotint.training.data.controls import (
     WORLD,
@@ -89,23 +88,19 @@ def _album(
     shots = read_album(source, note, CONDITIONS if paired else "").shots
     maker = pixels() if paired else Maker(EDGES, _edges)
 
-    def controls(some: Sequence[Shot]) -> AlbumControls:
-        companioned = some if paired else [replace(shot, companion=shot.file) for shot in some]
-        made = examples(
-            companioned,
-            model,
-            recipe.pictures.size,
-            home / "album",
-            encoded(model),
-            group,
-            warn=note,
-            progress=note_progress,
-            companions=maker,
-        )
-        return AlbumControls(made, task.kinds[0])
-
-    train, held_out = divided(shots, recipe.pictures.held_out)
-    return controls(train), controls(held_out)
+    made = examples(
+        shots if paired else [replace(shot, companion=shot.file) for shot in shots],
+        model,
+        recipe.pictures.size,
+        home / "album",
+        encoded(model),
+        group,
+        warn=note,
+        progress=note_progress,
+        companions=maker,
+    )
+    train, held_out = made.divided(recipe.pictures.held_out)
+    return AlbumControls(train, task.kinds[0]), AlbumControls(held_out, task.kinds[0])
 
 
 def _edges(picture: Image.Image) -> NDArray[np.uint8]:

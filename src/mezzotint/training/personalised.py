@@ -8,7 +8,7 @@ from mezzotint.adapters.metadata import Trained
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.pipeline.pipeline import Pipeline
-from mezzotint.training.data.album import Album, Shot, divided, read_album
+from mezzotint.training.data.album import Album, Shot, read_album
 from mezzotint.training.data.class_pictures import class_pictures
 from mezzotint.training.data.examples import Examples, examples
 from mezzotint.training.data.wordings import Reads, encoded, tokens
@@ -19,7 +19,7 @@ from mezzotint.training.tasks.personal import LoRARecipe, LoRATask, refuse_known
 from mezzotint.training.tasks.personal_word import InversionRecipe, InversionTask, NewWord
 from mezzotint.training.teacher import read_base
 
-Prepare = Callable[[tuple[Shot, ...] | list[Shot], Callable[[Shot], tuple[str, ...]]], Examples]
+Prepare = Callable[[tuple[Shot, ...], Callable[[Shot], tuple[str, ...]]], Examples]
 
 
 def build_lora(
@@ -49,16 +49,18 @@ def build_lora(
     if task.prior_weight and not prior:
         prior = _drawn(recipe, task, model, data, group)
     prepare = _preparer(recipe, model, tokens(model) if task.text else encoded(model), data, group)
-    train, held_out = divided(album.shots, recipe.pictures.held_out)
+    train, held_out = prepare(album.shots, task.wordings).divided(recipe.pictures.held_out)
     subject = task.instance or task.trigger or task.wordings(album.shots[0])[0]
     return LoRATask(
         task,
         recipe.seed,
-        prepare(train, task.wordings),
-        prepare(held_out, task.wordings),
+        train,
+        held_out,
         prepare(prior, lambda shot: (shot.caption or task.class_prompt,)) if prior else None,
         model,
-        _trained(recipe, task.base, subject, [task.wordings(s)[0] for s in train], len(prior)),
+        _trained(
+            recipe, task.base, subject, [each.wordings[0] for each in train.ready], len(prior)
+        ),
     )
 
 
@@ -78,11 +80,10 @@ def build_inversion(
     model = _learner(task.base, group)
     network = NewWord(model, task.word, task.initial, task.vectors)
     prepare = _preparer(recipe, model, network.reads(), data, group)
-    train, held_out = divided(album.shots, recipe.pictures.held_out)
     said = tuple(template.replace("{}", task.word) for template in task.templates)
     trained = _trained(recipe, task.base, task.word, list(said), 0)
-    learnt, others = (prepare(shots, lambda shot: said) for shots in (train, held_out))
-    return InversionTask(task, recipe.seed, network, learnt, others, model, trained)
+    train, held_out = prepare(album.shots, lambda shot: said).divided(recipe.pictures.held_out)
+    return InversionTask(task, recipe.seed, network, train, held_out, model, trained)
 
 
 def _album(recipe: Recipe, source: Path | None) -> Album:
@@ -124,9 +125,7 @@ def _preparer(recipe: Recipe, model: Model, reads: Reads, data: Path, group: Gro
     task = recipe.task
     assert isinstance(task, LoRARecipe | InversionRecipe)
 
-    def prepare(
-        shots: tuple[Shot, ...] | list[Shot], wordings: Callable[[Shot], tuple[str, ...]]
-    ) -> Examples:
+    def prepare(shots: tuple[Shot, ...], wordings: Callable[[Shot], tuple[str, ...]]) -> Examples:
         return examples(
             shots,
             model,

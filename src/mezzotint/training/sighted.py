@@ -13,7 +13,7 @@ from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.pipeline.load import EMBEDDED, named
-from mezzotint.training.data.album import Shot, divided, read_album
+from mezzotint.training.data.album import Shot, read_album
 from mezzotint.training.data.cached import Maker, View, latents
 from mezzotint.training.data.examples import Examples, examples
 from mezzotint.training.data.pairs import (
@@ -134,21 +134,18 @@ def _world(
 def _examples(
     recipe: Recipe, shots: Sequence[Shot], model: Model, seen: Maker, home: Path, group: Group
 ) -> tuple[Examples, Examples]:
-    train, held_out = (
-        examples(
-            some,
-            model,
-            recipe.pictures.size,
-            home / "data" / "album",
-            encoded(model),
-            group,
-            warn=note,
-            progress=note_progress,
-            companions=seen,
-        )
-        for some in divided(shots, recipe.pictures.held_out)
+    made = examples(
+        shots,
+        model,
+        recipe.pictures.size,
+        home / "data" / "album",
+        encoded(model),
+        group,
+        warn=note,
+        progress=note_progress,
+        companions=seen,
     )
-    return train, held_out
+    return made.divided(recipe.pictures.held_out)
 
 
 def _vectors(eye: Eye) -> Maker:

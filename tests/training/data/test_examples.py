@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas
 from mezzotint.families.stable_diffusion import join_xl
-from mezzotint.training.data.album import read_album
+from mezzotint.training.data.album import divided, read_album
 from mezzotint.training.data.cached import latents, pixels
 from mezzotint.training.data.examples import apart, examples, together
 from mezzotint.training.data.wordings import encoded, tokens, told, told_by
@@ -230,6 +230,25 @@ def test_what_turns_out_to_be_broken_is_skipped_and_what_is_small_is_named(made,
     assert said[-1] == (
         "1 of 5 pictures are smaller than they are trained at, and are enlarged: 4.png"
     )
+
+
+@pytest.mark.parametrize(("count", "kept", "held_out"), [(11, 9, 1), (10, 9, 9)])
+def test_a_broken_picture_is_never_what_validation_sees(made, tmp_path, count, kept, held_out):
+    folder = tmp_path / "more"
+    folder.mkdir()
+    for k in range(count):
+        Image.effect_noise((32, 32), 50).convert("RGB").save(folder / f"{k}.png")
+    shots = shots_of(folder)
+    for shot in divided(shots, 1)[1]:
+        shot.file.write_bytes(shot.file.read_bytes()[:900])
+    said: list[str] = []
+    train, others = made(shots=shots, warn=said.append).divided(1)
+    assert (len(train), len(others)) == (kept, held_out)
+    assert len(said) == 1
+    assert said[0].startswith(f"skipped 1 of {count} pictures as broken")
+    seen = {each.shot for each in train.ready} | {each.shot for each in others.ready}
+    assert len(seen) == count - 1
+    assert train.batch(draw_of(0, 2), np.array([True, False]))["context"].shape[0] == 2
 
 
 def test_an_album_of_broken_pictures_is_refused_in_one_line(made, folder):

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -26,6 +26,8 @@ from PIL import ExifTags, Image
 from mezzotint.errors import InputError, choose, unknown
 from mezzotint.specs import replaced
 from mezzotint.training.data.picture_files import caption_beside, named, picture_files
+
+T = TypeVar("T")
 
 PAIRS: Mapping[str, tuple[str, str]] = {
     "": ("", ""),
@@ -109,7 +111,7 @@ def read_album(source: Path, warn: Callable[[str], None], pairs: str = "") -> Al
     return Album(taught, prior)
 
 
-def divided(shots: Sequence[Shot], most: int) -> tuple[list[Shot], list[Shot]]:
+def divided(shots: Sequence[T], most: int) -> tuple[list[T], list[T]]:
     """Pictures to train on, and at most ``most`` and a tenth of all that only validation sees.
 
     With fewer than ten none can be spared: validation then sees those that are trained on.

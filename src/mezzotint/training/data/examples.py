@@ -1,10 +1,10 @@
 """Pictures of an album as a network learns them: latents, what is told of them, companions."""
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model
-from mezzotint.training.data.album import Shot
+from mezzotint.training.data.album import Shot, divided
 from mezzotint.training.data.buckets import Plan, buckets, nearest
 from mezzotint.training.data.cached import Maker, View, kept, latents, opened_array
 from mezzotint.training.data.picture_files import named
@@ -47,21 +47,19 @@ class Ready:
 class Examples:
     """Batches of an album, each of one size; which, is a function of the seed and the step alone.
 
-    Attributes:
+    Args:
         ready: the shots, in the order of their numbers.
+        told: what is read of each of their captions, and of none, on each of their canvases.
     """
 
-    def __init__(self, ready: Sequence[Ready], reads: Reads) -> None:
-        self.ready = tuple(ready)
+    def __init__(self, ready: Sequence[Ready], told: Mapping[tuple[str, Canvas], Batch]) -> None:
+        self.ready, self._told = tuple(ready), told
         by_canvas: dict[Canvas, list[int]] = defaultdict(list)
         for number, each in enumerate(ready):
             by_canvas[each.canvas].append(number)
         self._pools = tuple(by_canvas.values())
         repeats = [[ready[number].shot.repeats for number in pool] for pool in self._pools]
         self._plan = Plan(tuple(map(np.repeat, self._pools, repeats)))
-        # before training: a text encoder is not asked again, nor may it have changed
-        asked = {(wording, each.canvas) for each in ready for wording in (*each.wordings, "")}
-        self._told = {key: reads(*key) for key in sorted(asked, key=repr)}
 
     def __len__(self) -> int:
         return len(self.ready)
@@ -70,6 +68,11 @@ class Examples:
     def epoch(self) -> int:
         """Rows of an epoch, which visits each shot as often as it repeats."""
         return self._plan.entries
+
+    def divided(self, most: int) -> tuple[Self, Self]:
+        """Those to train on, and those that only validation sees; see ``album.divided``."""
+        train, held_out = divided(self.ready, most)
+        return type(self)(train, self._told), type(self)(held_out, self._told)
 
     def batch(self, draw: Draw, blank: NDArray[np.bool_] | None = None) -> Batch:
         """This process's rows of the batch of a step, on the host.
@@ -172,7 +175,9 @@ def examples(
         _warn(shots, broken, ready, warn)
     if not ready:
         raise InputError(f"no picture can be read: {named(broken)}")
-    return Examples(ready, reads)
+    # before training: a text encoder is not asked again, nor may it have changed
+    asked = {(wording, each.canvas) for each in ready for wording in (*each.wordings, "")}
+    return Examples(ready, {key: reads(*key) for key in sorted(asked, key=repr)})
 
 
 def together(
