@@ -8,10 +8,12 @@ import pytest
 import torch
 from oracles import randomised
 from PIL import Image
+from typer.testing import CliRunner
 
 from mezzotint.adapters import controlnet as controlnet_module
 from mezzotint.adapters import maps
 from mezzotint.adapters.controlnet import CONTROL, KINDS, save_control
+from mezzotint.cli import app
 from mezzotint.cli.controls import controls
 from mezzotint.errors import InputError
 from mezzotint.families.sizes.storybook_presets import SIZES
@@ -60,6 +62,32 @@ def test_a_picture_and_up_to_three_numbers(model: Path, monkeypatch) -> None:
     monkeypatch.setattr(controlnet_module, "EMBEDDED", model)
     (embedded,) = controls(["depth=photo.png"], None, SIZE)
     assert embedded.kind == "depth"
+
+
+def test_a_variant_is_steered_by_its_own_folders(model: Path, monkeypatch) -> None:
+    (own,) = controls(["depth=photo.png"], f"{model}#flow", SIZE)
+    assert (own.name, own.network.params.kinds) == (CONTROL, KINDS)
+    bare = model.parent / "bare"
+    bare.mkdir()
+    with pytest.raises(InputError, match=r"the model in .*bare has no control.safetensors"):
+        controls(["depth=photo.png"], f"{bare}#flow", SIZE)
+    monkeypatch.setattr(controlnet_module, "EMBEDDED", model)
+    for name in ("storybook", "storybook-student", "storybook#unet"):
+        (embedded,) = controls(["depth=photo.png"], name, SIZE)
+        assert embedded.name == "depth"
+
+
+@pytest.mark.parametrize(
+    ("follows", "out"),
+    [("mezzotint.png", []), ("./map.png", ["-o", "map.png"]), ("a-2.png", ["-n2", "-o", "a.png"])],
+)
+def test_what_is_followed_is_not_written_over(model: Path, follows: str, out: list[str]) -> None:
+    whole = Path("photo.png").read_bytes()
+    Path(follows).write_bytes(whole)
+    words = ["generate", "a fox", "--control", f"depth={follows}:0.5", *out]
+    with pytest.raises(InputError, match=r"png is what --control follows: name another -o"):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+    assert Path(follows).read_bytes() == whole
 
 
 def test_a_photograph_has_its_edges_found(model: Path) -> None:

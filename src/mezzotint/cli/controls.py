@@ -30,10 +30,39 @@ def controls(texts: Sequence[str], model: str | None, size: tuple[int, int]) -> 
     return [_control(text, model, size) for text in texts]
 
 
+def pictures(texts: Sequence[str]) -> list[Path]:
+    """The files that they follow; boxes in numbers are called one too.
+
+    Raises:
+        InputError: one is no NAME=PICTURE.
+    """
+    return [Path(_parted(text)[1]) for text in texts]
+
+
 def _control(text: str, model: str | None, size: tuple[int, int]) -> "Control":
     from mezzotint.adapters.controlnet import KINDS, controlnet
     from mezzotint.checkpoints.find import find
 
+    name, picture, numbers = _parted(text)
+    file, mark, kind = name.rpartition("#")
+    if name in KINDS:
+        source, kind = _own(name, model), name
+    else:
+        source = f"{find(file, 'controlnet')}#{kind}" if mark else str(find(name, "controlnet"))
+    return controlnet(source, _map(picture, kind, size), *numbers)
+
+
+def _own(kind: str, model: str | None) -> str:
+    """The ControlNet of the model in use."""
+    from mezzotint.pipeline.load import EMBEDDED, named
+
+    folder = named(model)[0] if model else None
+    own = folder is not None and folder.is_dir() and folder not in EMBEDDED.values()
+    return f"{folder}#{kind}" if own else kind
+
+
+def _parted(text: str) -> tuple[str, str, list[float]]:
+    """The name, the picture, and up to three numbers."""
     name, equals, told = (part.strip() for part in text.partition("="))
     picture, *numbers = _numbers(told)
     if not (name and equals and picture) or len(numbers) not in (0, 1, 3):
@@ -41,13 +70,7 @@ def _control(text: str, model: str | None, size: tuple[int, int]) -> "Control":
             f"--control {text!r}: write NAME=PICTURE, NAME=PICTURE:SCALE or "
             "NAME=PICTURE:SCALE:START:END, such as edges=house.png:0.8"
         )
-    file, mark, kind = name.rpartition("#")
-    if name in KINDS:
-        own, kind = model is not None and Path(model).is_dir(), name
-        source = f"{model}#{name}" if own else name
-    else:
-        source = f"{find(file, 'controlnet')}#{kind}" if mark else str(find(name, "controlnet"))
-    return controlnet(source, _map(str(picture), kind, size), *map(float, numbers))
+    return name, str(picture), [float(number) for number in numbers]
 
 
 def _numbers(told: str) -> list[str | float]:

@@ -6,10 +6,11 @@ from typing import Annotated
 from typer import Argument, Option
 
 from mezzotint.cli import options
-from mezzotint.cli.controls import controls
+from mezzotint.cli.controls import controls, pictures
 from mezzotint.cli.drawing import draw, named, shares_of
 from mezzotint.cli.output import check_picture, numbered, size_of
 from mezzotint.cli.savings import savings
+from mezzotint.errors import InputError
 
 
 def generate(
@@ -50,8 +51,11 @@ def generate(
     """Draw a picture of PROMPT."""
     width, height = size_of(size) if size is not None else (None, None)
     paths = numbered(out, count)
+    followed = [picture.resolve() for picture in pictures(control or [])]
     for path in paths:
         check_picture(path)
+        if path.resolve() in followed:
+            raise InputError(f"{path} is what --control follows: name another -o")
     texts = named(prompts or [])
     shares = None if cfg_interval is None else shares_of(cfg_interval)
 
@@ -60,7 +64,7 @@ def generate(
     saved = savings(saving or [])
     pipe = mz.load(model, *(part or []), dtype=dtype, engine=engine, low_memory=low_memory)
     side = pipe.model.family.size
-    followed = controls(control or [], model, (width or side, height or side))
+    steered = controls(control or [], model, (width or side, height or side))
     stream = pipe.stream(
         prompt,
         negative=negative,
@@ -79,4 +83,4 @@ def generate(
         clip_skip=clip_skip,
         prompts=texts,
     )
-    draw(pipe, stream, lora or [], paths, [*followed, *saved])
+    draw(pipe, stream, lora or [], paths, [*steered, *saved])
