@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,7 +25,8 @@ from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import InputError
 from mezzotint.lab.highlight import coloured
 from mezzotint.lab.lessons import LESSONS
-from mezzotint.lab.live import Lab
+from mezzotint.lab.live import STREAM, Lab, refused
+from mezzotint.lab.misasked import why
 from mezzotint.lab.source import excerpt
 from mezzotint.lab.studio import Gallery, routes
 from mezzotint.lab.studio.gallery import PictureGoneError
@@ -70,6 +72,7 @@ def create(load: Callable[[], Pipeline], gallery: Path | None = None) -> FastAPI
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))
     app.middleware("http")(_guarded)
     app.add_exception_handler(InputError, _refused)
+    app.add_exception_handler(RequestValidationError, _misasked)
     pages = _pages()
 
     @app.get("/", response_class=HTMLResponse)
@@ -101,8 +104,20 @@ def create(load: Callable[[], Pipeline], gallery: Path | None = None) -> FastAPI
     return app
 
 
-def _refused(_: Request, error: Exception) -> Response:
-    return JSONResponse({"why": str(error)}, 404 if isinstance(error, PictureGoneError) else 400)
+def _refused(request: Request, error: Exception) -> Response:
+    return _no(request, str(error), 404 if isinstance(error, PictureGoneError) else 400)
+
+
+def _misasked(request: Request, error: Exception) -> Response:
+    return _no(request, why(cast("RequestValidationError", error).errors()), 422)
+
+
+def _no(request: Request, reason: str, status: int) -> Response:
+    """A refusal; an EventSource reads an event, and nothing of an answer that is no stream."""
+    event = refused(reason)
+    if STREAM in request.headers.get("accept", ""):
+        return Response(event.text, media_type=STREAM)
+    return JSONResponse(event.told, status)
 
 
 async def _guarded(request: Request, answer: Next) -> Response:

@@ -17,6 +17,7 @@ from mezzotint.lab.uploads import Uploads
 from mezzotint.pipeline.pipeline import Pipeline
 
 QUALITY = 85  # of the WebP that pages are sent
+STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Event:
 
     name: str
     told: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """As a page's EventSource reads it."""
+        return f"event: {self.name}\ndata: {json.dumps(self.told)}\n\n"
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,18 @@ class Lab:
             try:
                 yield from begin(self.model())
             except InputError as error:
-                yield Event("refused", {"why": str(error)})
+                yield refused(str(error))
 
-        return StreamingResponse(_as_text(self.turns.run(told)), media_type="text/event-stream")
+        return StreamingResponse(_as_text(self.turns.run(told)), media_type=STREAM)
 
 
 Routes = Callable[[Lab], APIRouter]
 """What a page asks of the server, as a function of what it has at hand."""
+
+
+def refused(why: str) -> Event:
+    """That something cannot be done, which ends what a page listens to."""
+    return Event("refused", {"why": why})
 
 
 def as_url(picture: Image.Image) -> str:
@@ -70,6 +81,5 @@ def as_url(picture: Image.Image) -> str:
 
 
 async def _as_text(events: Job[Event]) -> AsyncIterator[str]:
-    """Events as a page's EventSource reads them."""
     async for event in events:
-        yield f"event: {event.name}\ndata: {json.dumps(event.told)}\n\n"
+        yield event.text

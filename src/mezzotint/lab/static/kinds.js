@@ -1,6 +1,6 @@
 // Lesson 9: four kinds of generator learn points on a plane, in turns, and are measured.
 
-import { $, ask, listen, make } from "/static/lab.js";
+import { $, ask, filled, fit, listen, make } from "/static/lab.js";
 
 const KINDS = ["gan", "vae", "flow", "diffusion"];
 const TITLES = { gan: "GAN", vae: "VAE", flow: "flow", diffusion: "diffusion" };
@@ -83,7 +83,8 @@ function over(why) {
 }
 
 $("go").addEventListener("click", () => {
-  const asked = Object.fromEntries(["data", "game", "steps", "seed"].map((id) => [id, $(id).value]));
+  if (!fit("steps", "seed")) return;
+  const asked = filled("data", "game", "steps", "seed");
   $("go").disabled = true;
   $("stop").disabled = false;
   stop = listen("/api/kinds/race", asked, { begin: begun, at, measured, over });

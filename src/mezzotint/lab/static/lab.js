@@ -2,6 +2,14 @@
 
 export const $ = (id) => document.getElementById(id);
 
+// What stands in some fields; where one is empty, the lab takes what it usually does.
+export function filled(...ids) {
+  return Object.fromEntries(ids.map((id) => [id, $(id).value]).filter(([, value]) => value !== ""));
+}
+
+// Whether what stands in some fields is good; the browser says what is wrong with the first that is not.
+export const fit = (...ids) => ids.every((id) => $(id).reportValidity());
+
 // Server-sent events. `on` has a function for each event by its name, and may have `over`, called
 // once at the end with a reason, or with nothing if all went well. Returns a function that stops it.
 export function listen(path, asked, on) {

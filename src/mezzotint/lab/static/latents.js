@@ -1,6 +1,6 @@
 // Lesson 4: a picture's latents as grey maps; numbers in them are moved, and the picture follows.
 
-import { $, listen, make } from "/static/lab.js";
+import { $, filled, listen, make } from "/static/lab.js";
 import { latest } from "/static/latest.js";
 import { picker } from "/static/picker.js";
 
@@ -203,7 +203,7 @@ $("ask").addEventListener("submit", (submitted) => {
   one.clear();
   listen(
     "/api/latents/draw",
-    { prompt: $("prompt").value, seed: $("seed").value },
+    filled("prompt", "seed"),
     {
       step: ({ index, total, picture }) => {
         $("through-before").src = picture;

@@ -1,6 +1,6 @@
 // Lesson 7: how near each sampler comes, in how many calls; on the model, and where that is known.
 
-import { $, listen, make } from "/static/lab.js";
+import { $, filled, listen, make } from "/static/lab.js";
 import { chart, decades, look } from "/static/plot.js";
 
 const NAMES = ["ddim", "heun", "dpm2", "dpmpp_2m", "deis", "unipc", "lms", "euler_ancestral"];
@@ -105,11 +105,10 @@ function over(why) {
 }
 
 function measure() {
-  const asked = { prompt: $("prompt").value };
-  for (const name of ["seed", "cfg", "fine"]) asked[name] = $(name).value;
+  const asked = { prompt: $("prompt").value, ...filled("seed", "cfg", "fine") };
   const question = JSON.stringify(asked);
   if (question !== state.question) Object.assign(state, { question, reference: null, runs: [], live: {} });
-  Object.assign(asked, { samplers: chosen().join(), calls: $("calls").value.replaceAll(" ", "") });
+  Object.assign(asked, { samplers: chosen().join(), ...filled("calls") });
   $("said").textContent = "…";
   $("go").disabled = true;
   $("stop").disabled = false;

@@ -1,6 +1,6 @@
 // Lesson 5: a prompt in tokens, prompts and pictures beside one another, and where each word draws.
 
-import { $, bring, listen, make } from "/static/lab.js";
+import { $, bring, filled, listen, make } from "/static/lab.js";
 import { latest } from "/static/latest.js";
 import { SUBJECTS, subject } from "/static/picker.js";
 
@@ -193,8 +193,7 @@ $("ask").addEventListener("submit", (submitted) => {
   $("words").replaceChildren();
   $("go").disabled = true;
   $("stop").disabled = false;
-  const asked = { prompt: $("prompt").value };
-  for (const name of ["steps", "cfg", "seed"]) asked[name] = $(name).value;
+  const asked = { prompt: $("prompt").value, ...filled("steps", "cfg", "seed") };
   state.stop = listen("/api/attention", asked, {
     step: came,
     done: ({ picture }) => {

@@ -1,6 +1,6 @@
 // Lesson 3: two small networks learn the shape in the plane; all numbers come from the server.
 
-import { $, ask, listen, make } from "/static/lab.js";
+import { $, ask, filled, fit, listen, make } from "/static/lab.js";
 import { chart, decades, look, shape } from "/static/plot.js";
 
 const MOST = 400; // points of a shape
@@ -137,10 +137,9 @@ function over(why) {
 }
 
 function train() {
-  const asked = { points: state.points.flat().join("_") };
-  for (const name of ["against", "steps", "seed"]) asked[name] = $(name).value;
-  const total = Number(asked.steps);
-  Object.assign(state, { losses: [], seen: [null, null], step: 0, total, against: asked.against });
+  if (!fit("steps", "seed")) return;
+  const asked = { points: state.points.flat().join("_"), ...filled("against", "steps", "seed") };
+  Object.assign(state, { losses: [], seen: [null, null], step: 0, against: asked.against });
   $("rival").textContent = rival();
   $("column").textContent = rival();
   $("said").textContent = "…";
@@ -149,7 +148,7 @@ function train() {
   state.stop = listen("/api/learn", asked, {
     begun,
     learned: (told) => {
-      state.step = told.step;
+      Object.assign(state, { step: told.step, total: told.total });
       state.losses.push(told);
       drawLosses();
       say();
