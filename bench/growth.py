@@ -33,7 +33,7 @@ import mezzotint as mz
 import torch
 
 model, dtype, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-pipe = mz.load(model or None, dtype=dtype, device="cpu")
+pipe = mz.load(model or None, dtype=dtype, device="cpu", engine="eager")
 page = resource.getpagesize()
 if model:
     for weight in pipe.model.network.parameters():
@@ -166,8 +166,8 @@ def section(title: str, model: str, dtype: str, asked: Sequence[Axis], picture: 
         f"## {title}\n\n{table(found)}\n\n"
         f"![Time and memory over what is asked for]({picture.name})\n\n"
         f"Memory is what a drawing takes beyond the loaded model; each drawing in a process of its "
-        f"own. On {machine()}; the load average was {load:.1f} when it began. Made by "
-        "`python bench/growth.py`.\n"
+        f"own, with the engine `eager`. On {machine()}; the load average was {load:.1f} when it "
+        "began. Made by `python bench/growth.py`.\n"
     )
 
 

@@ -176,8 +176,8 @@ def main() -> None:
     parts += [shaped(args)] if args.sd15 else []
     counted = f"{args.pictures} pictures of each way, drawn in turn" if args.model else ""
     text = (
-        "## Approximate savings\n\n" + "\n".join(parts) + f"\nMedians of {counted}, executed "
-        f"eagerly as savings are; [savings.md](savings.md) tells what each does. On {machine()}, "
+        "## Approximate savings\n\n" + "\n".join(parts) + f"\nMedians of {counted}, with the "
+        f"engine `eager`; [savings.md](savings.md) tells what each does. On {machine()}, "
         f"torch {torch.__version__} with {torch.get_num_threads()} threads; the load average was "
         f"{load:.1f} when it began. Made by `python bench/savings.py`.\n"
     )

@@ -59,7 +59,8 @@ the [world](world.md) that no model was trained on: there the truth is known.
 [judge](evals.md), and how near things in it are by a network of its own (recipe `depth`); both were
 trained apart from every generator. Beside each figure stand its 95 % interval, what *true
 pictures* reach after the model's autoencoder, and what comes *by chance*: of conditions that were
-mixed up, of pictures before the edit, or of prompts without the control.
+mixed up, of pictures before the edit, or of prompts without the control. All with the
+engine `eager`.
 """
 
 
@@ -123,7 +124,7 @@ def measure(args: argparse.Namespace) -> str:
     pictures = args.work / "pictures"
 
     def studio(source: str | None) -> Studio:
-        return Studio(mz.load(source), pictures, how, tick)
+        return Studio(mz.load(source, engine="eager"), pictures, how, tick)
 
     instructed = studio(parts["instruct"].name) if "instruct" in parts else None
     counts = Counts(args.prompts, args.holes, args.edits, args.settings)
