@@ -2,7 +2,7 @@
 
 const SIDE = 160;
 const NAMES = { linear: "linear", scaled_linear: "scaled-linear", cosine: "cosine", flow: "flow" };
-const SUBJECTS = ["fox", "castle", "parrot", "apple"];
+const SUBJECTS = ["fox", "castle", "owl", "apple"];
 const STEPS = 1000;
 const PLAY_MS = 6000;
 

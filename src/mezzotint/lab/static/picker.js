@@ -3,7 +3,7 @@
 
 import { bring, make } from "/static/lab.js";
 
-export const SUBJECTS = ["fox", "castle", "parrot", "apple"];
+export const SUBJECTS = ["fox", "castle", "owl", "apple"];
 
 // One of the lab's own, as the name that the server knows it by.
 export async function subject(name) {
