@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 import mezzotint as mz
 from mezzotint.errors import InputError
+from mezzotint.models.unet import UNet
 from mezzotint.pipeline.editing.pictures import Fit, read
 from mezzotint.pipeline.editing.regions import weights
 from mezzotint.pipeline.pipeline import Pipeline
@@ -91,6 +93,31 @@ def test_a_source_is_drawn_again_with_its_attention(tiny: Pipeline):
     away = [(each.latents - own)[..., :6].abs().max() for each in (same, other)]
     assert away[0] < away[1] / 3
     assert np.array_equal(np.asarray(other.images[0])[:, 24:], PIXELS[:, 24:])
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a fox AND an owl", "a fox :1.5", "a fox [in:by:0.3] snow", "a [fox|owl]"]
+)
+def test_a_prompt_that_a_source_cannot_be_compared_with_is_refused(tiny: Pipeline, prompt: str):
+    with pytest.raises(InputError, match=rf"prompt {re.escape(repr(prompt))}: with source it says"):
+        tiny.stream_edit(PICTURE, prompt, source=FOX)
+    assert tiny.stream_edit(PICTURE, prompt, source=FOX, dialect="diffusers")
+    assert tiny.stream_edit(PICTURE, prompt)
+
+
+def test_a_distilled_network_is_told_one_guidance_all_the_way(tiny: Pipeline):
+    torch.manual_seed(0)
+    network = UNet(replace(tiny.model.network.params, guided=True)).eval()
+    family = replace(tiny.model.family, guidance=3.0)
+    model = replace(tiny.model, network=network, family=family)
+    heard: list[float] = []
+    network.register_forward_pre_hook(lambda _, args: heard.extend(args[4].tolist()))
+    for guidance in (None, 7.0):
+        heard.clear()
+        Pipeline(model, "tiny").edit(PICTURE, "an owl", source=FOX, steps=2, guidance=guidance)
+        assert len(heard) > 8
+        assert len(set(heard)) == 1
+    assert heard[0] == 7.0
 
 
 def test_what_was_done_is_in_the_picture_and_inspected(tiny: Pipeline, tmp_path, capsys):
@@ -255,6 +282,16 @@ def test_pictures_that_cannot_be_edited_are_refused_in_one_line(tmp_path):
         ({"expand": 8, "strength": 0}, "strength 0: what expand adds"),
         ({"source": "a fox", "sampler": "heun"}, "sampler 'heun': source is drawn again with ddim"),
         ({"source": "a fox", "passes": 2}, "passes 2: not with source"),
+        ({"source": "a fox", "cfg_interval": (0.1, 0.5)}, "cfg_interval: source is guided through"),
+        ({"source": "a fox", "negative": "fog"}, "negative: source is what is guided away from"),
+        ({"source": "a fox", "prompts": {"text": "an owl"}}, "prompts: source says one text"),
+        ({"source": "a fox", "clip_skip": 2}, "clip_skip: source is read by the layer"),
+        (
+            {"source": "a fox AND an owl"},
+            "source 'a fox AND an owl': with source it says one thing",
+        ),
+        ({"source": "a fox [by day:0.5]"}, "source 'a fox [by day:0.5]'"),
+        ({"source": "a fox", "dialect": "x"}, "unknown dialect 'x'"),
         ({"width": 33}, "width 33"),
     ],
 )

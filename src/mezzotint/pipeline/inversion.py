@@ -59,6 +59,7 @@ def kept(
     times: Tensor,
     cfg: float,
     keep: float = 0.8,
+    guidance: float | None = None,
     within: Tensor | None = None,
     at: Callable[[float], None] = lambda _: None,
 ) -> Iterator[Step]:
@@ -76,6 +77,7 @@ def kept(
         cfg: the guidance scale.
         keep: share of the steps, 0…1, for which the attention to the prompt is the source's; that
             among places is for half as long. 0 is the target alone.
+        guidance: what a network is told that guidance was distilled into; None is the family's.
         within: (1, 1, h, w) of the latents, 0…1, how much may change where; elsewhere stays the
             source. None where all may.
         at: told how much of the sampling is done before the network is asked, as by ``guided``.
@@ -88,7 +90,7 @@ def kept(
     process = model.family.process
     told = source.told + target.told + source.told
     negative_rows(model.network, (False,) * 3)
-    denoise = denoiser(model.network_for(told), process, model.family.prediction)
+    denoise = denoiser(model.network_for(told, guidance), process, model.family.prediction)
     moved, own = aligned(source, target)
     same = torch.eye(len(own)).to(moved)
     grid = times.detach().cpu()

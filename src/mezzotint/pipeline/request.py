@@ -78,7 +78,9 @@ class EditOptions(Options, total=False):
             painted with what is around it, and take as many times longer. By default 1, and 4 with
             ``expand`` and models that were not made to see what is around.
         source: what the picture shows now. It is then brought back to noise and drawn again with
-            its attention (DDIM inversion and prompt-to-prompt), where the two prompts differ.
+            its attention (DDIM inversion and prompt-to-prompt), where the two prompts differ. Each
+            says one thing throughout, and ``negative``, ``prompts``, ``clip_skip``,
+            ``cfg_interval``, other samplers and ``passes`` have no place: they are refused.
         keep: share of the steps for which that attention is kept, 0…1.
     """
 

@@ -117,9 +117,8 @@ def prepared(
         keep=keep,
     )
     if source is not None:
+        reword.refuse_others(model, {"prompt": prompt, "source": source}, options)
         options["sampler"] = reword.sampler(options.get("sampler"))
-        if options.get("cfg_interval") is not None:
-            raise InputError("cfg_interval: source is guided throughout, leave it out")
     picture = laid_on(read(image), "white")
     lay = _grown if expand is not None else _kept
     edit, request = lay(model, picture, prompt, change, options)

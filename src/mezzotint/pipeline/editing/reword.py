@@ -1,20 +1,29 @@
 """Another prompt for a real picture: back to noise, and drawn again with its attention kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from textwrap import shorten
 
 from torch import Tensor
 
 from mezzotint.diffusion import denoiser
 from mezzotint.diffusion.samplers import Step
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, choose
 from mezzotint.families.base import Canvas, Model
+from mezzotint.pipeline.attaching import known_words
 from mezzotint.pipeline.drawing import At, Ground, Plan
 from mezzotint.pipeline.inversion import inverted, kept
-from mezzotint.pipeline.prompts import DIALECTS
+from mezzotint.pipeline.prompts import DIALECTS, parse
+from mezzotint.pipeline.request import MAX_STEPS, Options
 from mezzotint.pipeline.words import read
 
 SAMPLER = "ddim"  # which inversion runs backwards
+NOT_DONE = {
+    "cfg_interval": "source is guided throughout",
+    "negative": "source is what is guided away from",
+    "prompts": "source says one text, which all text encoders read",
+    "clip_skip": "source is read by the layer that the model was trained with",
+}
 
 
 @dataclass(frozen=True)
@@ -52,10 +61,35 @@ class Reworded:
             yield replace(step, total=total)
         for step in kept(
             *(model, noise, source, target, grid, request.cfg, self.keep),
+            guidance=request.guidance,
             within=ground.mask,
             at=at,
         ):
             yield replace(step, index=total // 2 + step.index, total=total)
+
+
+def refuse_others(model: Model, texts: Mapping[str, str], options: Options) -> None:
+    """See that nothing is asked for that a source leaves no place for.
+
+    Args:
+        model: whose prompts they are.
+        texts: the prompt and the source, by their names.
+        options: of the result.
+
+    Raises:
+        InputError: something is, or a text is not understood.
+    """
+    for name, reason in NOT_DONE.items():
+        if options.get(name):
+            raise InputError(f"{name}: {reason}, leave it out")
+    dialect = choose("dialect", options.get("dialect", "mezzotint"), DIALECTS)
+    for name, text in texts.items():
+        first, *others = parse(text, MAX_STEPS, dialect, known_words(model)).parts
+        if others or first.weight != 1 or len(first.schedule) > 1:
+            raise InputError(
+                f"{name} {shorten(text, 40)!r}: with source it says one thing throughout, leave "
+                "out AND, a weight at the end, [a:b:0.5] and [a|b]"
+            )
 
 
 def sampler(name: str | None) -> str:
