@@ -1,10 +1,15 @@
 """Errors are one line, and suggest the nearest name."""
 
+import errno
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mezzotint.errors import InputError, choose, unknown, within_memory
+from mezzotint.errors import InputError, choose, unknown, within_memory, writing
 
 NAMES = {"euler": 1, "euler_ancestral": 2, "dpmpp_2m": 3, "heun": 4}
 
@@ -50,3 +55,32 @@ def test_full_memory_is_one_line_that_says_what_to_do(error: Exception):
 def test_other_errors_are_not_taken_for_full_memory(error: Exception):
     with pytest.raises(type(error), match=str(error)), within_memory("drawing", "ask for less"):
         raise error
+
+
+def test_a_full_disk_is_one_line_that_says_what_to_do():
+    says = "No space left on device; make room and give the same command again$"
+    with (
+        pytest.raises(InputError, match=f"^cannot write log.jsonl: {says}"),
+        writing(Path("log.jsonl")),
+        Path("/dev/full").open("a") as file,
+    ):
+        file.write("{}")
+
+
+def test_why_a_folder_cannot_be_copied_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "unet.safetensors").write_bytes(b"1")
+    for code, advice in ((errno.ENOSPC, "; make room"), (errno.EACCES, "$")):
+
+        def refused(*_: object, code: int = code, **__: object) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(shutil, "copyfile", refused)
+        says = f"^cannot write new: {os.strerror(code)}{advice}"
+        with pytest.raises(InputError, match=says), writing(Path("new")):
+            shutil.copytree(tmp_path / "model", tmp_path / "new", dirs_exist_ok=True)
+
+
+def test_only_what_cannot_be_written_is_taken_for_that():
+    with pytest.raises(InputError, match="no rank"), writing(Path("x")):
+        raise InputError("no rank")

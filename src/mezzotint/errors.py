@@ -1,10 +1,13 @@
 """One clear line for bad input: what was given, and what would be right."""
 
+import errno
+import os
 import re
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import TypeVar
+from pathlib import Path
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -56,3 +59,26 @@ def within_memory(doing: str, advice: str) -> Generator[None]:
         if not is_out_of_memory(error):
             raise
         raise InputError(f"not enough memory for {doing}: {advice}") from error
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """Raise InputError where what is written in here cannot be.
+
+    Args:
+        path: what it is called.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or _gathered(error)
+        full = os.strerror(errno.ENOSPC) in reason
+        advice = "; make room and give the same command again" if full else ""
+        raise InputError(f"cannot write {path}: {reason}{advice}") from error
+
+
+def _gathered(error: OSError) -> str:
+    """Why the first failed of all that ``shutil.copytree`` tells: from where, to where and why."""
+    told = error.args[0] if error.args else ""
+    why = cast("list[tuple[str, ...]]", told)[0][2] if isinstance(told, list) else str(told)
+    return re.sub(r"^\[Errno \d+\] ", "", why)

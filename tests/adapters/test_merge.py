@@ -1,5 +1,7 @@
 """LoRAs into models, out of models and of each other, by hand and through files."""
 
+import errno
+import shutil
 from copy import deepcopy
 from pathlib import Path
 
@@ -145,7 +147,9 @@ def test_merging_stays(tmp_path: Path):
     assert names == {name for name in now if not torch.equal(now[name], before[name])}
 
 
-def test_a_folder_of_ours_is_written_with_it(tiny_model, tmp_path: Path):
+def test_a_folder_of_ours_is_written_with_it(
+    tiny_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     storybook.save(tiny_model, tmp_path / "model")
     model = storybook.load(tmp_path / "model")
     before = state(model.parts)
@@ -161,3 +165,12 @@ def test_a_folder_of_ours_is_written_with_it(tiny_model, tmp_path: Path):
     assert same(state(storybook.load(tmp_path / "model").parts), before)
     with pytest.raises(InputError, match="new is there already: give another name"):
         write_merged(tmp_path / "model", tmp_path / "new", model.parts, touched)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    says = "cannot write .*other: .*No space left on device; make room and give the same command"
+    with pytest.raises(InputError, match=says):
+        write_merged(tmp_path / "model", tmp_path / "other", model.parts, touched)
+    assert not (tmp_path / "other").exists()

@@ -1,11 +1,15 @@
+import errno
 import json
+import os
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
+from torch.utils import tensorboard
 
 from mezzotint.errors import InputError
 from mezzotint.training.loop import _optimizer
@@ -82,6 +86,47 @@ def test_an_unwritable_folder_is_named(pictures, tiny_run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file/run"):
         run("autoencoder", pictures, tmp_path / "file" / "run", **tiny_run)
+
+
+@pytest.mark.parametrize("place", ["log.jsonl", "grids", "tensorboard", "tensorboard's values"])
+def test_a_full_disk_is_one_line_and_the_run_goes_on(
+    pictures, tiny_run, tmp_path, monkeypatch, place
+):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    opened, made = Path.open, Path.mkdir
+    fields = {**tiny_run, "steps": 4, "validate_every": 4, "grid_every": 4, "save_every": 2}
+    with monkeypatch.context() as patch:
+        match place:
+            case "log.jsonl":
+                patch.setattr(
+                    Path,
+                    "open",
+                    lambda file, mode="r", *more, **others: opened(
+                        Path("/dev/full") if (file.name, mode) == (place, "a") else file,
+                        *(mode, *more),
+                        **others,
+                    ),
+                )
+            case "grids":
+                patch.setattr(
+                    Path,
+                    "mkdir",
+                    lambda path, *more, **others: (full if path.name == place else made)(
+                        path, *more, **others
+                    ),
+                )
+            case "tensorboard":
+                patch.setattr(tensorboard, "SummaryWriter", full)
+            case _:
+                patch.setattr(tensorboard.SummaryWriter, "add_scalar", full)
+        says = rf"cannot write .*{place.partition(chr(39))[0]}: No space left on device; make room"
+        with pytest.raises(InputError, match=says) as caught:
+            run("autoencoder", pictures, tmp_path / "run", **fields)
+        assert "\n" not in str(caught.value)
+    done = run("autoencoder", pictures, tmp_path / "run", **fields)
+    assert [line["step"] for line in lines(done) if "loss" in line] == [1, 2, 3, 4]
 
 
 def test_only_matrices_and_kernels_decay():

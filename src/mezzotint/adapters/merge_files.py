@@ -14,7 +14,7 @@ from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX, weights_file
 from mezzotint.checkpoints.folder import MANIFEST, write_manifest
 from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors
 from mezzotint.checkpoints.writer import write_tensors
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, writing
 from mezzotint.families.base import Part
 from mezzotint.families.files.found import Found, in_file, in_folder
 from mezzotint.families.files.write_folder import SHARD
@@ -47,18 +47,15 @@ def write_merged(source: Path, target: Path, parts: Mapping[str, Part], touched:
         raise InputError(f"{target} is there already: give another name")
     if source.is_file() and target.suffix != ".safetensors":
         raise InputError(f"{target}: a file is written as NAME.safetensors")
-    try:
-        if source.is_file():
-            found = in_file(source)
-            tensors = next(iter(found.values())).tensors
-            whole = _replaced(tensors, found, parts, touched, source)
-            write_tensors(target, whole, tensors.metadata)
-            return
-        with whole_folder(target) as folder:
-            diffusers = (source / MODEL_INDEX).is_file()
-            (_write_diffusers if diffusers else _write_ours)(source, folder, parts, touched)
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror}") from error
+    if source.is_file():
+        found = in_file(source)
+        tensors = next(iter(found.values())).tensors
+        whole = _replaced(tensors, found, parts, touched, source)
+        write_tensors(target, whole, tensors.metadata)
+        return
+    with writing(target), whole_folder(target) as folder:
+        diffusers = (source / MODEL_INDEX).is_file()
+        (_write_diffusers if diffusers else _write_ours)(source, folder, parts, touched)
 
 
 def _write_diffusers(

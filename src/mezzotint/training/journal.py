@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +11,10 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mezzotint.errors import writing
 from mezzotint.files import write_whole
+
+CURVES = "tensorboard"
 
 
 def note(line: str) -> None:
@@ -59,7 +62,8 @@ class Journal:
     ) -> None:
         self._progress.stop()
         if self._curves is not None:
-            self._curves.close()
+            with suppress(OSError) if error else writing(self._folder / CURVES):
+                self._curves.close()
 
     def begin(self, step: int) -> None:
         """Go on from ``step``; what an interrupted run logged after it is forgotten."""
@@ -76,14 +80,19 @@ class Journal:
         self._progress.advance(self._bar)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Record the values of a step."""
+        """Record the values of a step.
+
+        Raises:
+            InputError: the folder is not writable, or the disk is full.
+        """
         if not self._speaks:
             return
-        with self._file.open("a") as file:
+        with writing(self._file), self._file.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
         if self._curves is not None:
-            for name, value in values.items():
-                self._curves.add_scalar(name, value, step)
+            with writing(self._folder / CURVES):
+                for name, value in values.items():
+                    self._curves.add_scalar(name, value, step)
 
     def held_out(self, step: int, figures: Mapping[str, float]) -> None:
         """Record, and say, how well held-out data is served after a step."""
@@ -128,4 +137,5 @@ def _tensorboard(folder: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+    with writing(folder / CURVES):
+        return SummaryWriter(str(folder / CURVES), purge_step=step + 1)

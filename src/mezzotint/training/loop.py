@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, writing
 from mezzotint.files import whole_folder, write_whole
 from mezzotint.training import checkpoint
 from mezzotint.training.draw import Draw
@@ -219,7 +219,8 @@ def _save_picture(folder: Path, step: int, task: Task) -> None:
     buffer = io.BytesIO()
     task.grid().save(buffer, "PNG")
     grids = folder / "grids"
-    grids.mkdir(exist_ok=True)
+    with writing(grids):
+        grids.mkdir(exist_ok=True)
     write_whole(grids / f"step-{step:08d}.png", buffer.getvalue())
 
 

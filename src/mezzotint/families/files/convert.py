@@ -23,7 +23,7 @@ from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.tensors import NAMES, Stored, Tensors, sizes
 from mezzotint.checkpoints.writer import write_tensors
 from mezzotint.diffusion import Prediction
-from mezzotint.errors import InputError, choose
+from mezzotint.errors import InputError, choose, writing
 from mezzotint.families.base import Family
 from mezzotint.families.files import diffusers_folder, single_file
 from mezzotint.families.files.found import COMPONENTS, Found, in_file, in_folder
@@ -100,14 +100,11 @@ def convert(
         watched = _watched({"": _recast(tensors, number)}, tick)[""]
         write_tensors(target, watched, tensors.metadata)
     else:
-        try:
-            with whole_folder(target) as folder:
-                if from_folder:
-                    _copy_folder(sources[0], folder, number, tick)
-                else:
-                    _write_folder(sources, folder, number, told, tick)
-        except OSError as error:
-            raise InputError(f"cannot write {target}: {error.strerror}") from error
+        with writing(target), whole_folder(target) as folder:
+            if from_folder:
+                _copy_folder(sources[0], folder, number, tick)
+            else:
+                _write_folder(sources, folder, number, told, tick)
 
 
 def _refuse_loss(sources: Sequence[Path], target: Path, force: bool) -> None:

@@ -16,7 +16,7 @@ from mezzotint.checkpoints.write_tokenizers import (
     write_t5_tokenizer,
 )
 from mezzotint.checkpoints.writer import write_tensors
-from mezzotint.errors import InputError
+from mezzotint.errors import writing
 from mezzotint.families.base import Family
 from mezzotint.families.files.found import Found
 from mezzotint.families.files.schedulers import scheduler_config
@@ -103,11 +103,9 @@ def write_widened(
     def others(where: str, names: list[str]) -> set[str]:
         return {"unet", MODEL_INDEX} & set(names) if Path(where) == base else set()
 
-    try:
+    with writing(folder):
         shutil.copytree(base, folder, ignore=others, dirs_exist_ok=True)
         (folder / "unet").mkdir()
-    except (OSError, shutil.Error) as error:
-        raise InputError(f"cannot write {folder}: {error}") from error
     write_json(folder / "unet" / "config.json", config | {"in_channels": channels})
     write_tensors(folder / "unet" / UNET_WEIGHTS, tensors, shard_bytes=SHARD)
     write_json(folder / MODEL_INDEX, index | {"_class_name": _PIPELINES[family.release][channels]})
