@@ -253,6 +253,7 @@ def test_what_is_wrong_with_a_shared_one_is_said_in_a_line(shared: Path) -> None
     tensors = load_file(shared / CONTROL)
     for sizes, says in (
         ("{", "are not JSON"),
+        ("[" * 100_000, "are not JSON"),
         ("[]", "are no table"),
         ('{"kinds": []}', "give words"),
         ('{"kinds": ["edges"]}', "does not fit ControlNet"),

@@ -94,3 +94,11 @@ def test_a_box_in_a_wide_picture() -> None:
     assert 0 < picture[96, 128, 0] < 255
     with pytest.raises(InputError, match="is not left, top, right, bottom, as fractions"):
         layout([(0.5, 0.1, 0.4, 0.2)], 64)
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("nan")])
+def test_a_box_has_four_numbers(odd: float) -> None:
+    with pytest.raises(InputError, match="is not left, top, right, bottom, as fractions"):
+        layout([(0, 0, odd, 1)], 64)
+    whole = layout([(0, 0, 1, 1)], 64)
+    assert layout([(-1e308, -1e308, 1e308, 1e308)], 64).tobytes() == whole.tobytes()

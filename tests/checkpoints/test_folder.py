@@ -98,6 +98,15 @@ def test_a_listed_file_of_another_kind(sound: Path) -> None:
         open_folder(sound).weights(WORDS)
 
 
+def test_a_listed_file_that_is_nested_too_deep(sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    shutil.copytree(sound, path)
+    (path / WORDS).write_text("[" * 100_000)
+    write_manifest(path, "storybook")
+    with pytest.raises(InputError, match=f"{WORDS} is not JSON"):
+        open_folder(path).table(WORDS)
+
+
 @pytest.mark.parametrize(
     "manifest",
     [
@@ -110,6 +119,7 @@ def test_a_listed_file_of_another_kind(sound: Path) -> None:
         b'{"sha256": {}}',
         b'{"family": "storybook", "sha256": 3}',
         b'{"family": "storybook", "sha256": ["unet.safetensors"]}',
+        b"[" * 100_000,
     ],
 )
 def test_what_is_no_manifest_is_named(tmp_path: Path, manifest: bytes) -> None:

@@ -229,7 +229,7 @@ def _ours(tensors: Tensors, source: str) -> ControlNet:
     """A ControlNet that ``save_control`` wrote."""
     try:
         told: object = json.loads(tensors.metadata[_SIZES])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: the sizes in its metadata are not JSON: {error}") from error
     if not isinstance(told, dict):
         raise InputError(f"{source}: the sizes in its metadata are no table")

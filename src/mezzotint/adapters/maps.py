@@ -1,6 +1,7 @@
 """Pictures as ControlNets read them: edges, depth, and boxes for things to be in."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,8 @@ def layout(boxes: Sequence[Box], size: int | tuple[int, int]) -> Image.Image:
 def _pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
     """A box's edges in pixels, one pixel wide at least."""
     left, top, right, bottom = box
-    if not (left < right and top < bottom and left < 1 and top < 1 and right > 0 and bottom > 0):
+    within = left < 1 and top < 1 and right > 0 and bottom > 0
+    if not (within and left < right and top < bottom and all(map(isfinite, box))):
         raise InputError(
             f"box {tuple(box)} is not left, top, right, bottom, as fractions of the picture"
         )
@@ -108,8 +110,8 @@ def _pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def _within(low: float, high: float, side: int) -> tuple[int, int]:
-    first = min(side - 1, max(0, round(low * side)))
-    return first, max(first + 1, min(side, round(high * side)))
+    first = min(side - 1, round(max(0, low) * side))
+    return first, max(first + 1, round(min(1, high) * side))
 
 
 def _opencv() -> Any:

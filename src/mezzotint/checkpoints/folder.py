@@ -64,7 +64,7 @@ class WeightsFolder:
         data = self.read(name)
         try:
             table: object = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{self.path / name} is not JSON: {error}") from error
         if not isinstance(table, dict):
             raise InputError(f"{self.path / name} is not a JSON table")
@@ -96,7 +96,7 @@ def open_folder(path: Path) -> WeightsFolder:
         hashes = dict(cast("dict[str, str]", manifest["sha256"]))
     except OSError as error:
         raise InputError(f"{path} is not a weights folder: cannot read {MANIFEST}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{file} is not a weights manifest: {error}") from error
     if any(Path(name).name != name for name in hashes):
         raise InputError(f"{file} names a file outside its folder")

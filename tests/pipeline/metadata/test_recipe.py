@@ -133,12 +133,29 @@ def test_recipes_of_the_first_version_are_read_as_ever():
         render(FOX).replace("Size: 128x128", "Size: wide"),
         render(FOX).replace("Steps: 20", "Steps: many"),
         render(FOX).replace("Model hash: 0123456789", r'Model hash: "\x"'),
+        *(
+            render(FOX).replace("CFG scale: 5.0", f"CFG scale: {x}")
+            for x in ("nan", "inf", "1e999")
+        ),
+        *(render(replace(FOX, cfg_interval=x)) for x in ((float("nan"), 1.0), (0.0, float("inf")))),
+        render(replace(FOX, guidance=float("inf"))),
+        render(FOX).replace("Size: 128x128", f"Size: {'9' * 3000}x128"),
+        render(replace(FOX, seed=10**21)),
+        *(f'{render(FOX)}, {name}: "{"[" * 100_000}"' for name in ("Prompts", "Adapters")),
     ],
 )
 def test_half_a_recipe_is_refused(text: str):
     with pytest.raises(InputError, match="recipe is not complete") as caught:
         parse(text)
     assert "\n" not in str(caught.value)
+
+
+def test_half_a_pair_of_surrogates_is_replaced():
+    """No file can hold one: JSON can name it."""
+    written = render(replace(FOX, prompt="Negative prompt: Q", prompts=(("text", "Q"),)))
+    found = parse(written.replace("Q", r"a \ud83e\udd8a, half of one \ud83e"))
+    assert found.prompt == "Negative prompt: a 🦊, half of one ?"
+    assert parse(written.replace('\\"Q', r"\"\\ud800")).prompts == (("text", "?"),)
 
 
 def test_files_without_a_recipe_are_refused_by_name(tmp_path):

@@ -15,6 +15,7 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     Samplers and spacings that there are none of are left out, and so is what is as usual.
     """
     told = {
+        **dict(recipe.prompts),  # first, for whatever a file calls one it is none of the others
         "prompt": recipe.prompt,
         "negative": recipe.negative,
         "steps": recipe.steps,
@@ -30,6 +31,5 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
         "noise": recipe.noise,
         "guidance": recipe.guidance,
         "clip_skip": recipe.clip_skip,
-        **dict(recipe.prompts),
     }
     return {name: value for name, value in told.items() if value is not None}

@@ -8,6 +8,7 @@ from typing import Any, cast
 from PIL import Image
 
 from mezzotint.errors import InputError, unknown
+from mezzotint.foreign import parsed
 from mezzotint.lab.live import Event
 from mezzotint.lab.studio.asking import Studio, requested, steered, stream
 from mezzotint.lab.studio.draw import Previews, again, kept, told, told_seed
@@ -76,7 +77,7 @@ def axis(name: str, values: str) -> Axis:
     if name not in ALONG:
         raise unknown("setting of a grid", name[:40], ALONG)
     try:
-        given: object = json.loads(values)
+        given: object = parsed(values)
     except ValueError:
         given = None
     listed = cast("list[object]", given) if isinstance(given, list) else []

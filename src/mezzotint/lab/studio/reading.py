@@ -1,6 +1,7 @@
 """A picture that somebody brings: what the studio would be asked for one like it."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,10 @@ def told(found: Reading, pipe: Pipeline) -> dict[str, Any]:
         notes.append(f"made with other weights of {pipe.source!r}, so it comes out otherwise")
     if own and recipe.batch > 1:
         notes.append(f"it is picture {recipe.place + 1} of {recipe.batch}")
-    prompts = {name: settings[name] for name, _ in recipe.prompts}
-    asked = {name: value for name, value in settings.items() if name not in (*prompts, "variant")}
-    asked["seed"] = recipe.seed
+    asked = settings_of(replace(recipe, prompts=()))
+    asked |= {"seed": recipe.seed, "cfg_interval": recipe.cfg_interval}  # no text, as pages have it
     try:
-        complete(family, **asked, prompts=prompts)
+        complete(family, **asked, prompts=dict(recipe.prompts))
     except InputError as error:
         notes.append(str(error))
     return {"settings": settings, "tool": found.tool, "notes": notes}

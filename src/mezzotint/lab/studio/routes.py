@@ -5,7 +5,6 @@ which what cannot be done is the event "refused". An id or a name in a request i
 never becomes a path.
 """
 
-import json
 import re
 import secrets
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from mezzotint.errors import InputError
+from mezzotint.foreign import parsed
 from mezzotint.lab.live import Lab
 from mezzotint.lab.studio import draw, grid, preferences, reading
 from mezzotint.lab.studio.asking import Studio
@@ -184,7 +184,7 @@ def _given(found: T | None, why: InputError | None) -> T:
 
 async def _table(request: Request) -> dict[str, Any]:
     try:
-        told: object = json.loads(await body(request))
+        told: object = parsed(await body(request))
     except ValueError:
         told = None
     if not isinstance(told, dict):

@@ -3,6 +3,7 @@
 import json
 from functools import lru_cache
 from io import BytesIO
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from mezzotint.errors import InputError
+from mezzotint.foreign import parsed
 from mezzotint.lab.studio.again import settings_of
 from mezzotint.lab.studio.tables import Entry
 from mezzotint.pipeline.metadata import parse
@@ -41,15 +43,18 @@ def carried(path: Path) -> Entry | None:
         settings = told.get("settings") or settings_of(parse(recipe))
         made = told.get("made") or path.stat().st_mtime
         kind, prompt = str(told.get("kind", "picture")), str(settings.get("prompt", ""))
-        return Entry(path.stem, kind, prompt, *size, float(made), recipe, settings)
+        if not isfinite(made := float(made)):
+            return None
+        return Entry(path.stem, kind, prompt, *size, made, recipe, settings)
     except Exception:  # whatever decoders raise at what somebody put there
         return None
 
 
 def _told(text: str) -> dict[str, Any]:
-    told = json.loads(text)
+    told = parsed(text)
     if not isinstance(told, dict):
         raise InputError(f"its `{ROW}` text is no table")
+    json.dumps(told, allow_nan=False)  # a number that is none could be told to no page
     return cast("dict[str, Any]", told)
 
 

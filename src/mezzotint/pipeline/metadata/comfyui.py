@@ -16,9 +16,8 @@ from mezzotint.pipeline.metadata.graph import (
 )
 from mezzotint.pipeline.metadata.names import COMFYUI_SAMPLERS, COMFYUI_SPACINGS
 from mezzotint.pipeline.metadata.parameters import STOCHASTIC, Reading, capped, gpu_noise, judged
-from mezzotint.pipeline.metadata.recipe import Recipe
+from mezzotint.pipeline.metadata.recipe import DIGITS, Recipe
 
-DIGITS = 20  # of a number that is written as a text
 MAX_PASSES = 20
 
 _SAMPLERS = "KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced"
@@ -272,7 +271,7 @@ def _needs(graph: Graph, end: Node) -> tuple[str, ...]:
 def _number(node: Node, name: str, value: Any) -> int:
     if isinstance(value, str) and value.isdecimal() and len(value) <= DIGITS:
         value = int(value)
-    if isinstance(value, int):
+    if isinstance(value, int) and abs(value) < 10**DIGITS:
         return value
     number = _float(node, name, value)
     if not number.is_integer():

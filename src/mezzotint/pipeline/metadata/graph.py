@@ -3,12 +3,12 @@
 Graphs come from anywhere, so they may be of any shape: links may lead nowhere or in circles.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from mezzotint.errors import InputError
+from mezzotint.foreign import parsed
 
 MAX_NODES, MAX_LINKS = 10_000, 100_000
 MAX_DEPTH = 50  # of nodes that pass a number or a text on
@@ -43,8 +43,8 @@ def read_nodes(text: str) -> Graph:
         InputError: it is no graph.
     """
     try:
-        table = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        table = parsed(text)
+    except ValueError as error:
         raise InputError(f"its ComfyUI graph is not JSON: {str(error)[:80]}") from error
     if not isinstance(table, dict) or not table:
         raise InputError("its ComfyUI graph has no nodes")

@@ -11,11 +11,13 @@ only then, both prompts are given again as quoted fields, so that `parse(render(
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mezzotint.errors import InputError
+from mezzotint.foreign import parsed
 from mezzotint.pipeline.metadata.names import SAMPLER_LABELS, SPACING_LABELS, named
 
 STRENGTH, IMAGE_CFG = "Denoising strength", "Image CFG scale"  # of an edit, A1111's names
@@ -25,6 +27,7 @@ _NEGATIVE = "Negative prompt:"
 _GUIDANCE = "Distilled CFG Scale"  # Forge's name
 _CFG_INTERVAL = "CFG interval"
 _CLIP_SKIP = "Clip skip"
+DIGITS = 20  # of a whole number that is written, the largest seed has as many
 _FIELD = re.compile(r'(?:^|(?<=, ))([^,:"]{1,80}): ("(?:\\.|[^"\\])*"|[^,]*)(?:, |$)')
 
 
@@ -144,38 +147,50 @@ def recipe_of(written: Written) -> Recipe:
         return Recipe(
             prompt=written.prompt,
             negative=written.negative,
-            steps=int(fields["Steps"]),
+            steps=_integer(fields["Steps"]),
             sampler=named(fields["Sampler"], SAMPLER_LABELS),
             spacing=named(fields.get("Schedule type", ""), SPACING_LABELS),
-            cfg=float(fields["CFG scale"]),
-            seed=int(fields["Seed"]),
-            width=int(width),
-            height=int(height),
+            cfg=_number(fields["CFG scale"]),
+            seed=_integer(fields["Seed"]),
+            width=_integer(width),
+            height=_integer(height),
             model=fields.get("Model", ""),
             model_hash=fields.get("Model hash", ""),
             version=fields.get("Version", "").removeprefix("mezzotint "),
             noise=fields.get("Noise", "mezzotint"),
-            place=int(fields.get("Batch pos", 0)),
-            batch=int(fields.get("Batch size", 1)),
+            place=_integer(fields.get("Batch pos", "0")),
+            batch=_integer(fields.get("Batch size", "1")),
             dialect=fields.get("Dialect", "mezzotint"),
-            guidance=float(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
+            guidance=_number(fields[_GUIDANCE]) if _GUIDANCE in fields else None,
             cfg_interval=_shares(fields[_CFG_INTERVAL]) if _CFG_INTERVAL in fields else None,
             prompts=_prompts(fields.get("Prompts", "{}")),
             adapters=_adapters(fields.get("Adapters", "[]")),
-            clip_skip=int(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
+            clip_skip=_integer(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
         )
     except (KeyError, ValueError) as error:
         said = ", ".join(f"{name}: {value}" for name, value in fields.items())
         raise InputError(f"the recipe is not complete: {error} in {said[:80]!r}") from error
 
 
+def _integer(text: str) -> int:
+    if len(text) > DIGITS:
+        raise ValueError(f"{text[:DIGITS]}… has too many digits")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):  # no JSON holds another, and nothing is drawn so
+        raise ValueError(f"{text!r} is no number")
+    return number
+
+
 def _shares(text: str) -> tuple[float, float]:
     start, end = text.split(" to ")
-    return float(start), float(end)
+    return _number(start), _number(end)
 
 
 def _prompts(text: str) -> tuple[tuple[str, str], ...]:
-    table = json.loads(text)
+    table = parsed(text)
     if not isinstance(table, dict):
         raise ValueError(f"Prompts is {text!r}, not a table")
     return tuple(sorted((str(name), str(prompt)) for name, prompt in table.items()))
@@ -183,7 +198,7 @@ def _prompts(text: str) -> tuple[tuple[str, str], ...]:
 
 def _adapters(text: str) -> tuple[tuple[str, str], ...]:
     try:
-        return tuple((str(kind), str(which)) for kind, which in json.loads(text))
+        return tuple((str(kind), str(which)) for kind, which in parsed(text))
     except TypeError as error:
         raise ValueError(f"Adapters is {text!r}, not a list of pairs") from error
 
@@ -204,6 +219,6 @@ def _unquote(value: str) -> str:
     if not value.startswith('"'):
         return value
     try:
-        return str(json.loads(value))
+        return str(parsed(value))
     except ValueError as error:
         raise InputError(f"the recipe is not complete: {value[:80]!r} is no text") from error
