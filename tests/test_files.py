@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import InputError
-from mezzotint.files import whole_folder, write_whole
+from mezzotint.files import cache_folder, cache_place, whole_folder, write_whole
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path):
@@ -49,6 +49,14 @@ def test_a_place_that_is_no_folder_is_named(tmp_path: Path, place: str):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match=place):
         write_whole(tmp_path / place, b"data")
+
+
+def test_to_name_the_cache_is_not_to_make_it(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path / "a" / "b"))
+    assert cache_place() == tmp_path / "a" / "b"
+    assert not cache_place().exists()
+    assert cache_folder() == cache_place()
+    assert cache_place().is_dir()
 
 
 def test_a_folder_appears_when_it_is_full(tmp_path: Path):

@@ -32,13 +32,18 @@ def made(folder: Path) -> Path:
     return folder
 
 
+def cache_place() -> Path:
+    """Where what can be made or fetched again is: ``$MEZZOTINT_CACHE``, ~/.cache/mezzotint."""
+    return Path(os.environ.get("MEZZOTINT_CACHE") or Path.home() / ".cache" / "mezzotint")
+
+
 def cache_folder() -> Path:
-    """The folder for what can be made or fetched again: ``$MEZZOTINT_CACHE``, ~/.cache/mezzotint.
+    """The folder at the ``cache_place``, made if it is not there.
 
     Raises:
         InputError: it cannot be written.
     """
-    return made(Path(os.environ.get("MEZZOTINT_CACHE") or Path.home() / ".cache" / "mezzotint"))
+    return made(cache_place())
 
 
 @contextmanager

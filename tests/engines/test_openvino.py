@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from math import log10
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from mezzotint.adapters.deltas import LoRA
 from mezzotint.adapters.patches import Change, Dial, fuse
-from mezzotint.engines import ENGINES, openvino_graph, openvino_model
+from mezzotint.engines import ENGINES, auto, openvino_graph, openvino_model
 from mezzotint.engines.calls import Inputs, taken
 from mezzotint.engines.openvino_engine import Executes, engine_by, exactly, openvino
 from mezzotint.errors import InputError
@@ -285,13 +286,17 @@ def test_a_second_process_neither_traces_nor_compiles(cache, monkeypatch):
     monkeypatch.setattr(openvino_model, "graph_of", None)
     assert torch.equal(openvino()(network, X), expected)
     in_place(network)
-    with pytest.raises(TypeError):  # what was compiled is of other weights
-        openvino()(network, X)
+    untraced(network)  # what was compiled is of other weights
     monkeypatch.setattr(openvino_model, "graph_of", openvino_graph.graph_of)
     monkeypatch.setattr(openvino_graph, "_traced", None)
     assert close(openvino()(network, X), network(X))
-    with pytest.raises(TypeError):
-        openvino()(small(3.0), X)
+    untraced(small(3.0))
+
+
+def untraced(network: nn.Module) -> None:
+    """Check that nothing was found on disk, where nothing can be traced."""
+    with pytest.warns(UserWarning, match="cannot take it: 'NoneType' object is not callable"):
+        openvino()(network, X)
 
 
 def test_a_large_network_is_not_written(cache, monkeypatch):
@@ -311,6 +316,71 @@ def test_what_was_not_used_for_longest_goes_first(cache, monkeypatch):
     assert 0 < len(kept) < 3
     monkeypatch.setattr(openvino_model, "graph_of", None)
     assert close(openvino()(network, X), network(X))
+
+
+def test_what_another_process_deletes_meanwhile_does_no_harm(cache, monkeypatch):
+    cache.mkdir()
+    (cache / f"gone{openvino_model.KIND}").symlink_to("nowhere")
+    network = small()
+    assert close(openvino()(network, X), network(X))
+
+    def deleted(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(openvino_model, "ROOM", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", deleted)
+        assert close(openvino()(network, X[:2]), network(X[:2]))
+
+
+def test_what_can_only_be_read_is_read(cache, monkeypatch):
+    network = small()
+    expected = openvino()(network, X)
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(openvino_model, "graph_of", None)
+    monkeypatch.setattr(Path, "touch", refused)
+    assert torch.equal(openvino()(network, X), expected)
+
+
+@pytest.mark.parametrize("name", ["auto", "openvino"])
+def test_a_cache_that_cannot_be_written_is_said_once_and_does_no_harm(name, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(auto, "WORTH", 0)  # it is measured
+    network, engine = small(), ENGINES[name]()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for rows in (1, 2):
+            assert close(engine(network, X[:rows]), network(X[:rows]))
+    lines = [str(each.message) for each in said if "is not kept in" in str(each.message)]
+    assert len(lines) == 1
+    assert "cannot write" in lines[0]
+
+
+@contextmanager
+def full(room: int) -> Iterator[None]:
+    """No file can be longer, as on a disk that has no room for more."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [0, 1000, 20_000])
+def test_a_full_disk_is_said_and_does_no_harm(room, cache, monkeypatch):
+    network = small()
+    with pytest.warns(UserWarning, match="is not kept in") as said, full(room):
+        assert close(openvino()(network, X), network(X))
+    assert len(said) == 1  # and not that the network cannot be taken
+    assert "\n" not in str(said[0].message)
+    assert files(cache) == []
+    assert not list(cache.glob(".*"))
 
 
 def files(cache: Path) -> list[Path]:
@@ -402,6 +472,26 @@ def test_what_cannot_be_a_graph_runs_and_is_said_once():
     assert "\n" not in str(said[0].message)
     assert torch.equal(engine(network, x), network(x))
     assert engine(torch.add, x, x) is not None  # what belongs to no network
+
+
+@pytest.mark.parametrize("error", [AttributeError("a\nb"), TypeError(), KeyError("c")])
+def test_whatever_tracing_fails_by_is_said(error, monkeypatch):
+    def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(openvino_model, "graph_of", failing)
+    network, engine = small(7.0), openvino()
+    with pytest.warns(UserWarning, match="which cannot take it: (b|TypeError|'c')$"):
+        assert torch.equal(engine(network, X), network(X))
+
+
+def test_a_network_that_refuses_its_input_says_so_itself():
+    class Picky(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            raise InputError("three at most")
+
+    with pytest.raises(InputError, match="three at most"):
+        openvino()(Picky(3, 3), torch.rand(2, 3))
 
 
 def test_a_network_elsewhere_is_refused():

@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path
 from threading import RLock
 from time import perf_counter
 from typing import Any, cast
@@ -28,7 +27,7 @@ from mezzotint.engines.calls import CODING, computes, machine, taken, weights
 from mezzotint.engines.openvino_engine import openvino
 from mezzotint.engines.work import Work
 from mezzotint.errors import InputError
-from mezzotint.files import cache_folder, write_whole
+from mezzotint.files import cache_folder, cache_place, write_whole
 
 CALLS = 20  # of a network for a picture; of an autoencoder, one
 WORTH = 5e11  # operations of a picture below which no start is made up for
@@ -133,18 +132,15 @@ def _key(network: nn.Module, size: str) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
 
 
-def _file() -> Path:
-    return cache_folder() / FILE
-
-
 def _known() -> dict[str, str]:
     """What has been found out; nothing if that cannot be read, which is said."""
+    file = cache_place() / FILE
     try:
-        found: object = json.loads(_file().read_text()) if _file().exists() else {}
+        found: object = json.loads(file.read_text()) if file.exists() else {}
         if isinstance(found, dict):
             return cast("dict[str, str]", found)
         reason = "it is no table"
-    except (InputError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         reason = str(error)
     _say(f"{FILE} in the cache is damaged, so engines are measured anew: {reason}")
     return {}
@@ -153,8 +149,9 @@ def _known() -> dict[str, str]:
 def _remember(key: str, best: str) -> None:
     """Add a choice to those that are known by now: others may have measured meanwhile."""
     try:
-        write_whole(_file(), json.dumps({**_known(), key: best}, indent=1).encode())
-    except (InputError, OSError) as error:
+        text = json.dumps({**_known(), key: best}, indent=1)
+        write_whole(cache_folder() / FILE, text.encode())
+    except InputError as error:
         _say(f"{error}; so engines are measured again next time")
 
 

@@ -128,8 +128,6 @@ def _made(
     known: _Known, make: Make, network: nn.Module, method: str, inputs: Inputs
 ) -> Executes | None:
     """What executes such a call; None where only PyTorch can, which is said."""
-    from openvino.frontend import GeneralFailure, OpConversionFailure
-
     key = method, inputs.kind
     if key not in known.made:
         of_method = [each for each in known.made if each[0] == method]
@@ -137,9 +135,12 @@ def _made(
             del known.made[oldest]
         try:
             known.made[key] = make(network, method, inputs, not known.changed)
-        except (RuntimeError, GeneralFailure, OpConversionFailure) as error:
+        except InputError:  # the network's own, which is clearer without all this
+            return None
+        except Exception as error:  # OpenVINO and tracing fail in ways of their own
             known.made[key] = None
-            reason = shorten(str(error).strip().rsplit("\n", 1)[-1], 160)
+            told = str(error).strip() or type(error).__name__
+            reason = shorten(told.rsplit("\n", 1)[-1], 160)
             _say(known, network, f"runs without OpenVINO, which cannot take it: {reason}")
     known.made.move_to_end(key)
     return known.made[key]

@@ -17,10 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from mezzotint.engines.calls import Inputs, computes, pure, weights
-from mezzotint.files import cache_folder, made, whole_folder
+from mezzotint.errors import InputError
+from mezzotint.files import cache_place, whole_folder
 
 XML, BIN, DIGEST = "graph.xml", "graph.bin", "sha256"
 FOLDER = "openvino"  # in the cache's
+
+_TOLD: set[Path] = set()  # folders of which it was said that nothing is kept in them
 
 
 def labels(inputs: Inputs) -> list[str]:
@@ -41,12 +44,12 @@ def graph_of(network: nn.Module, method: str, inputs: Inputs) -> Any:
         inputs: of these shapes.
     """
     folder = graph_folder(network, method, inputs)
-    if folder.exists():
-        try:
+    try:
+        if folder.exists():
             return _read(folder)
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = str(error).split("\n", 1)[0]
-            warnings.warn(f"{folder} is damaged, so it is made anew: {reason}", stacklevel=2)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0]
+        warnings.warn(f"{folder} is damaged, so it is made anew: {reason}", stacklevel=2)
     graph = _traced(network, method, inputs)
     _write(graph, folder)
     return graph
@@ -59,7 +62,7 @@ def graph_folder(network: nn.Module, method: str, inputs: Inputs) -> Path:
     told = [openvino.__version__, torch.__version__, computes(network), method, inputs.kind]
     told.append(Path(__file__).read_text())  # another way of tracing is another graph
     key = hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
-    return made(cache_folder() / FOLDER) / key
+    return cache_place() / FOLDER / key
 
 
 def _traced(network: nn.Module, method: str, inputs: Inputs) -> Any:
@@ -111,8 +114,17 @@ def _write(graph: Any, folder: Path) -> None:
         with whole_folder(folder) as part:
             openvino.serialize(graph, part / XML, part / BIN)
             (part / DIGEST).write_text(_checksum(part))
-    except OSError as error:  # no disk space, or another process was writing the same
-        warnings.warn(f"{folder} cannot be kept: {error.strerror}", stacklevel=2)
+    except (InputError, OSError, RuntimeError) as error:  # or another process writes the same
+        not_kept(folder, error)
+
+
+def not_kept(path: Path, error: Exception) -> None:
+    """Say, once of a folder, that what was made is not kept in it: nothing else is lost."""
+    if path.parent not in _TOLD:
+        _TOLD.add(path.parent)
+        line = f"what is made for OpenVINO is not kept in {path.parent}, but made again next time"
+        reason = str(error).strip().rsplit("\n", 1)[-1]  # the first of OpenVINO's tell of its code
+        warnings.warn(f"{line}: {reason}", stacklevel=2)
 
 
 def _read(folder: Path) -> Any:

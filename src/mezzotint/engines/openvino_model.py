@@ -12,6 +12,7 @@ are, and what is large is compiled anew by each process.
 import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from mezzotint.engines.calls import Inputs, machine, weights
-from mezzotint.engines.openvino_graph import graph_folder, graph_of
+from mezzotint.engines.openvino_graph import graph_folder, graph_of, not_kept
 from mezzotint.errors import InputError
-from mezzotint.files import write_whole
+from mezzotint.files import made, write_whole
 
 SMALL = 2**27  # bytes of weights up to which what was compiled is kept
 ROOM = 2**30  # bytes of all that is kept, beyond which what was not used for longest goes
@@ -101,10 +102,11 @@ def kept(file: Path, settings: Settings) -> Any | None:
     """The model in a file, None where there is none or it is damaged, which is said."""
     from openvino import Core
 
-    if not file.exists():
-        return None
     try:
-        file.touch()
+        if not file.exists():
+            return None
+        with suppress(OSError):  # it can be read where it cannot be written
+            file.touch()
         data = file.read_bytes()
         if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
             raise ValueError("it is not what was written")
@@ -117,14 +119,19 @@ def kept(file: Path, settings: Settings) -> Any | None:
 
 def keep(file: Path, model: Any) -> None:
     """Write a model, and remove what was not used for longest while there is too much."""
-    data = model.export_model().getvalue()
     try:
+        data = model.export_model().getvalue()
+        made(file.parent)
         write_whole(file, hashlib.sha256(data).digest() + data)
-    except InputError as error:
-        warnings.warn(f"{error}; so it is compiled again next time", stacklevel=2)
-    all_kept = file.parent.glob(f"*{KIND}")
+    except (InputError, RuntimeError) as error:
+        not_kept(file, error)
+    there: list[tuple[float, int, Path]] = []
+    for each in file.parent.glob(f"*{KIND}"):
+        with suppress(OSError):  # another process may delete it meanwhile
+            there.append(((status := each.stat()).st_mtime, status.st_size, each))
     total = 0
-    for each in sorted(all_kept, key=lambda each: each.stat().st_mtime, reverse=True):
-        total += each.stat().st_size
+    for _, size, each in sorted(there, reverse=True):
+        total += size
         if total > ROOM and each != file:
-            each.unlink(missing_ok=True)
+            with suppress(OSError):
+                each.unlink(missing_ok=True)
