@@ -78,6 +78,16 @@ def test_the_last_are_kept_by_their_pixels():
         uploads.find(first)
 
 
+def test_one_that_is_in_use_is_kept():
+    uploads = Uploads()
+    used, idle = uploads.keep(RED), uploads.keep(RED.rotate(90, expand=True))
+    for k in range(2 * KEPT):
+        uploads.keep(Image.new("L", (1, 1), k))
+        assert uploads.find(used) is RED
+    with pytest.raises(InputError, match="bring it again"):
+        uploads.find(idle)
+
+
 def test_the_server_takes_and_refuses_them(client):
     names = {"content-type": "text/html", "content-disposition": "filename=../../red.exe"}
     brought = client.post("/api/pictures", content=as_file(RED, "PNG"), headers=names)

@@ -20,7 +20,7 @@ KEPT = 64
 
 @dataclass(frozen=True)
 class Uploads:
-    """The last pictures that were brought, by the names that pages know them by."""
+    """The last pictures that were brought or asked for, by the names that pages know them by."""
 
     _kept: OrderedDict[str, Image.Image] = field(default_factory=OrderedDict[str, Image.Image])
     _lock: Lock = field(default_factory=Lock)
@@ -42,10 +42,10 @@ class Uploads:
             InputError: there is none of this name, or no longer.
         """
         with self._lock:
-            picture = self._kept.get(name)
-        if picture is None:
-            raise InputError("the lab no longer has this picture: bring it again")
-        return picture
+            if picture := self._kept.get(name):
+                self._kept.move_to_end(name)  # what is in use is forgotten last
+                return picture
+        raise InputError("the lab no longer has this picture: bring it again")
 
 
 async def body(request: Request) -> bytes:
