@@ -1,6 +1,7 @@
 """Lesson 7: orders where the answer is known, errors on a model, and the page that shows both."""
 
 import json
+import math
 import re
 
 import pytest
@@ -13,7 +14,7 @@ from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.diffusion.spent import steps_within
 from mezzotint.errors import InputError
 from mezzotint.lab.lessons.samplers import numbers
-from mezzotint.lab.lessons.samplers.exact import PROCESSES, curves, goal, grid_of, sample
+from mezzotint.lab.lessons.samplers.exact import PROCESSES, curves, goal, grid_of, run, sample
 from mezzotint.lab.lessons.samplers.live import (
     KEPT,
     Question,
@@ -61,11 +62,43 @@ def test_measured_orders_are_those_of_the_rules(process: str):
             assert each["measured"] == pytest.approx(each["order"], abs=0.3)
 
 
-def test_the_goal_is_where_another_method_arrives():
-    process = PROCESSES["cosine"]
-    other = sample("lms", process, grid_of(process, 500, "smooth"), {})
-    assert rms(other - goal("cosine", "smooth")) < 1e-8
-    assert rms(other - goal("flow", "smooth")) > 1e-3
+def fine(process: Process, steps: int) -> torch.Tensor:
+    """Times from pure noise to clean data, even in ln(σ/α) down to where nothing is left to do."""
+    first = torch.tensor([process.t_noise], dtype=torch.float64)
+    most = min((process.sigma(first) / process.alpha(first)).item(), 1e5)
+    ratio = torch.linspace(math.log(most), math.log(1e-5), steps, dtype=torch.float64).exp()
+    between = process.time_of(ratio[1:])
+    return torch.cat([first, between, torch.tensor([process.t_clean], dtype=torch.float64)])
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_the_goal_is_where_other_methods_arrive(name: str):
+    process = PROCESSES[name]
+    smooth = sample("lms", process, grid_of(process, 500, "smooth"), {})
+    assert rms(smooth - goal(name, "smooth")) < 3e-8
+    clean = sample("unipc", process, fine(process, 1000), {"order": 3})
+    for spacing in ("linspace", "karras", "exponential"):
+        assert rms(clean - goal(name, spacing)) < 3e-8
+    assert rms(clean - goal(name, "smooth")) > 1e-3
+
+
+def test_what_a_last_step_leaves_is_counted():
+    """Scaled-linear goes from σ/α = 0.029 to clean data in one step, however many there are."""
+
+    def error(sampler: str, calls: int) -> float:
+        return run(sampler, "scaled_linear", "karras", calls).error
+
+    for sampler in ("deis", "unipc"):
+        assert error(sampler, 160) == pytest.approx(error(sampler, 80), rel=0.1)
+        assert error(sampler, 160) > 100 * error("lms", 160)
+    assert error("lms", 160) < error("lms", 80) / 8
+
+
+def test_a_first_step_from_pure_noise_is_counted():
+    for sampler in ("deis", "lms"):
+        errors = [run(sampler, "flow", "exponential", calls).error for calls in (20, 80, 160)]
+        assert errors[1] < errors[0] / 10
+        assert errors[2] > errors[1] / 2
 
 
 @pytest.mark.parametrize("sampler", ORDERS)
@@ -117,9 +150,9 @@ def test_errors_are_between_the_pipelines_latents(client, tiny):
         ("ddim", 3), ("dpmpp_2m", 3), ("ddim", 6), ("dpmpp_2m", 6),
     ]  # fmt: skip
     reference = tiny.generate(FOX, sampler="dpmpp_2m", steps=6, seed=1).latents
-    for run in runs:
-        latents = tiny.generate(FOX, sampler=run["sampler"], steps=run["steps"], seed=1).latents
-        assert run["error"] == pytest.approx(rms(latents - reference), rel=1e-5)
+    for each in runs:
+        latents = tiny.generate(FOX, sampler=each["sampler"], steps=each["steps"], seed=1).latents
+        assert each["error"] == pytest.approx(rms(latents - reference), rel=1e-5)
     assert runs[-1]["error"] == 0 < runs[0]["error"]
     assert all(run["picture"].startswith("data:image/webp") for run in runs)
 

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from mezzotint.diffusion import Process, spent, times
+from mezzotint.diffusion.noise import Noise
 from mezzotint.diffusion.oracle import GaussianMixture
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.errors import choose
+from mezzotint.lab.lessons.samplers.goal import arrival
 from mezzotint.lab.lessons.samplers.measure import (
     ORDERS,
     Run,
@@ -33,7 +35,7 @@ PROCESSES = {
 CALLS = (5, 10, 20, 40, 80, 160)
 SMOOTH = "smooth"
 GRIDS = (SMOOTH, "linspace", "karras", "exponential")
-STARTS, FINE = 64, 2000
+STARTS = 64
 
 
 def grid_of(process: Process, steps: int, spacing: str) -> Tensor:
@@ -52,11 +54,7 @@ def grid_of(process: Process, steps: int, spacing: str) -> Tensor:
 
 def sample(sampler: str, process: Process, grid: Tensor, options: dict[str, Any]) -> Tensor:
     """Where a sampler takes the noise, (STARTS, 2) float64."""
-    generator = torch.Generator().manual_seed(0)
-
-    def noise(like: Tensor) -> Tensor:
-        return torch.randn(like.shape, dtype=like.dtype, generator=generator)
-
+    noise = _noise()
     x = process.sigma(grid[0]) * noise(torch.empty(STARTS, 2, dtype=torch.float64))
     denoise = MIXTURE.denoiser(process)
     *_, last = SAMPLERS[sampler](denoise, x, grid, process, noise, **options)
@@ -65,9 +63,10 @@ def sample(sampler: str, process: Process, grid: Tensor, options: dict[str, Any]
 
 @cache
 def goal(process: str, spacing: str) -> Tensor:
-    """Where all of them are going: UniPC of order 3 in so many steps that it is there."""
-    grid = grid_of(PROCESSES[process], FINE, spacing)
-    return sample("unipc", PROCESSES[process], grid, {"order": 3})
+    """Where all of them are going, (STARTS, 2)."""
+    ends = grid_of(PROCESSES[process], 1, spacing)
+    noise = _noise()(torch.empty(STARTS, 2, dtype=torch.float64))
+    return arrival(MIXTURE, PROCESSES[process], PROCESSES[process].sigma(ends[0]) * noise, ends)
 
 
 @cache
@@ -97,3 +96,9 @@ def curves(samplers: Sequence[str], process: str, spacing: str) -> Iterator[Even
         }
         yield Event("curve", told)
     yield Event("done", {})
+
+
+def _noise() -> Noise:
+    """The same noise for every sampler."""
+    generator = torch.Generator().manual_seed(0)
+    return lambda like: torch.randn(like.shape, dtype=like.dtype, generator=generator)
