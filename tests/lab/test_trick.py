@@ -231,6 +231,50 @@ def test_a_shape_is_drawn_with_the_pointer_and_chosen_by_keyboard(page, address)
     assert page.inner_text("#said") == "A shape of 200 points."
 
 
+def drawing(page) -> list[tuple[float, float]]:
+    """Points of the shape, in the plane."""
+    d = page.locator("#pad .given").get_attribute("d") or ""
+    return [(float(x), -float(y)) for x, y in re.findall(r"M(\S+) (\S+)h0", d)]
+
+
+def test_a_shape_is_drawn_by_keyboard(page, address):
+    page.goto(f"{address}/lessons/trick")
+    page.locator("#pad path").wait_for(state="attached")
+    page.locator("#clear").focus()
+    page.keyboard.press("Shift+Tab")
+    keys = page.keyboard
+    assert page.evaluate("document.activeElement.id") == "pad"
+    assert page.locator("#pad .pen").count() == 1
+    keys.press("Shift+ArrowLeft")
+    keys.press("ArrowUp")
+    assert page.inner_text("#said") == "The pen is at −0.4, 0.1."
+    assert len(drawing(page)) == 200  # the preset's, for nothing is drawn yet
+    keys.down(" ")
+    for _ in range(3):
+        keys.press("ArrowRight")
+    keys.up(" ")
+    keys.press("ArrowDown")  # the pen alone
+    line = [(-0.4, 0.1), (-0.3, 0.1), (-0.2, 0.1), (-0.1, 0.1)]
+    assert drawing(page) == line
+    assert page.locator("#presets :checked").count() == 0
+    for _ in range(8):
+        keys.press("Shift+ArrowDown")  # and no further than the edge
+    keys.press(" ")
+    keys.press(" ")  # where there is a point already
+    assert drawing(page) == [*line, (-0.1, -2.5)]
+    page.fill("#steps", "10")
+    page.click("#go")
+    page.locator("#said", has_text="10 of 10 steps").wait_for()
+    assert page.locator("#pad .pen").count() == 0  # the focus is elsewhere
+    page.locator("#clear").focus()
+    keys.press("Shift+Tab")
+    for left in (line, []):
+        keys.press("z")
+        assert drawing(page) == left
+    keys.press("z")
+    assert page.inner_text("#said") == "Draw a shape."
+
+
 def test_training_is_stopped_and_stays(page, address):
     page.goto(f"{address}/lessons/trick")
     page.fill("#steps", "3000")

@@ -5,12 +5,14 @@ import { chart, decades, look, shape } from "/static/plot.js";
 
 const MOST = 400; // points of a shape
 const NEAR = 5; // hundredths that the pen moves before it leaves another point
+const STEP = 10; // hundredths that an arrow moves it, and with Shift four times as far
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const LONGEST = 0.3; // of an arrow
 const RIVALS = { picture: "the picture", weighed: "weighed", velocity: "velocity" };
 const PLANES = ["first", "second", "perfect"];
 
 const { edge, shapes } = await ask("/api/shapes");
-const state = { points: [], drawing: false, stop: null, known: null, losses: [], seen: [], step: 0 };
+const state = { points: [], strokes: [], drawing: false, pen: null, stop: null, known: null, losses: [], seen: [], step: 0 };
 
 const dots = (numbers, unit) => {
   let d = "";
@@ -38,7 +40,8 @@ function arrows(places, field) {
 const given = () => shape("path", { class: "given", d: dots(state.points.flat(), 100) });
 
 function drawPad() {
-  $("pad").replaceChildren(given());
+  const pen = state.pen && shape("circle", { class: "pen", cx: state.pen[0] / 100, cy: -state.pen[1] / 100, r: 0.1 });
+  $("pad").replaceChildren(given(), ...(pen ? [pen] : []));
 }
 
 function drawPlanes() {
@@ -173,11 +176,33 @@ function use(points) {
   drawPad();
 }
 
-function pen(event) {
+function afresh(points) {
+  state.strokes = [];
+  use(points);
+}
+
+// Hundredths of the plane, where a pointer is.
+function place(event) {
   const box = $("pad").getBoundingClientRect();
   const across = (event.clientX - box.left) / box.width;
   const down = (event.clientY - box.top) / box.height;
-  const at = [across, 1 - down].map((share) => Math.round((2 * share - 1) * edge * 100));
+  return [across, 1 - down].map((share) => Math.round((2 * share - 1) * edge * 100));
+}
+
+function begin(at) {
+  if ($("presets").querySelector(":checked")) afresh([]);
+  unpick();
+  state.drawing = true;
+  state.strokes.push(state.points.length);
+  mark(at);
+}
+
+function end() {
+  state.drawing = false;
+  if (state.strokes.at(-1) === state.points.length) state.strokes.pop(); // nothing was drawn
+}
+
+function mark(at) {
   const [x, y] = state.points.at(-1) ?? [Infinity, 0];
   const outside = at.some((each) => Math.abs(each) > edge * 100);
   if (outside || Math.hypot(at[0] - x, at[1] - y) < NEAR) return;
@@ -185,10 +210,19 @@ function pen(event) {
   else use([...state.points, at]);
 }
 
+function moved(by) {
+  const most = edge * 100;
+  state.pen = state.pen.map((each, k) => Math.min(Math.max(each + by[k], -most), most));
+  const [x, y] = state.pen.map((each) => (each / 100).toFixed(1).replace("-", "−"));
+  if (state.drawing) mark(state.pen);
+  else $("said").textContent = `The pen is at ${x}, ${y}.`;
+  drawPad();
+}
+
 for (const id of ["pad", ...PLANES]) $(id).setAttribute("viewBox", `${-edge} ${-edge} ${2 * edge} ${2 * edge}`);
 for (const [name, points] of Object.entries(shapes)) {
   const radio = make("input", { type: "radio", name: "shape", value: name });
-  radio.addEventListener("change", () => use(points));
+  radio.addEventListener("change", () => afresh(points));
   $("presets").append(make("label", {}, radio, ` ${name}`));
 }
 $("presets").querySelector("input").checked = true;
@@ -200,23 +234,40 @@ const unpick = () => {
 };
 $("pad").addEventListener("pointerdown", (event) => {
   $("pad").setPointerCapture(event.pointerId);
-  state.drawing = true;
-  if ($("presets").querySelector(":checked")) use([]);
-  unpick();
-  pen(event);
+  state.pen = null; // which is of the keyboard
+  begin(place(event));
 });
 $("pad").addEventListener("pointermove", (event) => {
   if (!state.drawing) return;
-  for (const each of event.getCoalescedEvents?.() ?? [event]) pen(each);
+  for (const each of event.getCoalescedEvents?.() ?? [event]) mark(place(each));
 });
-for (const end of ["pointerup", "pointercancel"]) {
-  $("pad").addEventListener(end, () => {
-    state.drawing = false;
-  });
-}
+for (const name of ["pointerup", "pointercancel"]) $("pad").addEventListener(name, end);
+$("pad").addEventListener("focus", () => {
+  if (!$("pad").matches(":focus-visible")) return;
+  state.pen = [0, 0];
+  drawPad();
+});
+$("pad").addEventListener("blur", () => {
+  end();
+  state.pen = null;
+  drawPad();
+});
+$("pad").addEventListener("keydown", (pressed) => {
+  if (pressed.ctrlKey || pressed.metaKey || pressed.altKey) return;
+  state.pen ??= [0, 0];
+  const way = ARROWS[pressed.key];
+  if (way) moved(way.map((each) => each * STEP * (pressed.shiftKey ? 4 : 1)));
+  else if (pressed.key === " ") {
+    if (!state.drawing) begin(state.pen);
+  } else if (pressed.key.toLowerCase() === "z") {
+    if (state.strokes.length) use(state.points.slice(0, state.strokes.pop()));
+  } else return;
+  pressed.preventDefault();
+});
+$("pad").addEventListener("keyup", (left) => left.key === " " && end());
 $("clear").addEventListener("click", () => {
   unpick();
-  use([]);
+  afresh([]);
 });
 $("go").addEventListener("click", train);
 $("stop").addEventListener("click", () => over(`Stopped after ${state.step} steps.`));
