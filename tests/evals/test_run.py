@@ -1,6 +1,8 @@
 """The whole evaluation, with a tiny model in the real world: what it draws, keeps and compares."""
 
 import json
+from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ import tiny_clip
 import torch
 from PIL import Image
 
+from mezzotint.adapters.base import OWN, Injected
 from mezzotint.errors import InputError
 from mezzotint.evals import run
 from mezzotint.evals.gallery import Gallery
@@ -130,6 +133,44 @@ def test_a_pictures_name_is_a_function_of_all_that_makes_it(tiny, tmp_path: Path
         name("a fox", 0, sampler="euler"),
     }
     assert len(others | {same}) == 6
+
+
+def test_pictures_of_other_weights_are_not_taken_for_these(tiny, tmp_path: Path):
+    """Of a checkpoint's files nobody has asked for a digest."""
+    bare = replace(tiny, model=replace(tiny.model, digest=""))
+    network = deepcopy(tiny.model.network)
+    other = replace(bare, model=replace(bare.model, network=network))
+
+    def drawn(pipe) -> bytes:
+        return Gallery(pipe, tmp_path, {"steps": 1}, 1, lambda *_: None)(["a fox"], [0])[
+            0
+        ].tobytes()
+
+    before = drawn(bare)
+    assert drawn(other) == before  # whose weights are the same
+    assert len(list(tmp_path.iterdir())) == 1
+    with torch.no_grad():
+        network.conv_in.weight.zero_()
+    assert drawn(other) != before
+    assert drawn(bare) == before
+
+
+def test_pictures_of_another_execution_or_adapter_are_not_taken_for_these(tiny, tmp_path: Path):
+    def name(pipe) -> str:
+        draw = Gallery(pipe, tmp_path, {"steps": 1}, 1, lambda *_: None)
+        draw(["a fox"], [0])
+        return draw.asked[0][1].name
+
+    def wearing(*told: tuple[str, str]) -> str:
+        worn = [Injected(lambda: None, told=each) for each in told]
+        return name(replace(tiny, injected=worn))
+
+    assert wearing() == name(tiny)
+    names = {name(tiny), name(replace(tiny, executed="openvino"))}
+    names |= {wearing(("lora", "oil:1.0")), wearing(("lora", "oil:0.5")), wearing(OWN)}
+    assert len(names) == 5
+    assert wearing(("lora", "oil:0.5")) in names
+    assert wearing(OWN) not in names  # what it does nobody knows
 
 
 def test_fewer_prompts_are_the_first_of_each_skill(scenes):

@@ -53,6 +53,14 @@ def test_what_was_saved_draws(folder: Path):
     assert f"Model hash: {pipe.model.digest}" in recipe
 
 
+def test_how_networks_are_executed_is_known(folder: Path, monkeypatch):
+    assert mz.load(folder, engine="openvino").executed == "openvino"
+    assert mz.load(folder, engine="eager").executed == "eager"
+    assert mz.load(folder, low_memory=True).executed == "eager, low memory"
+    monkeypatch.setattr("mezzotint.engines.auto.find_spec", lambda _: None)
+    assert mz.load(folder).executed == "eager"  # as there is no other engine
+
+
 def test_bfloat16_draws_nearly_the_same(folder: Path):
     exact, near = (
         mz.load(folder, dtype=d).generate(FOX, seed=1, steps=2) for d in ("fp32", "bf16")

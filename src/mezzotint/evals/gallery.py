@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from mezzotint.adapters.pictures import opened
 from mezzotint.files import write_whole
+from mezzotint.pipeline.identity import drawn_by, weights_digest
 from mezzotint.pipeline.metadata import png
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import Options, complete
@@ -23,6 +25,8 @@ Tick = Callable[[str, int, int], None]
 @dataclass(frozen=True)
 class Gallery:
     """Draws pictures, or finds them in a folder: by what made them, so that nothing is mistaken.
+
+    The weights of ``pipe`` stay as they are when its first picture is asked for.
 
     Attributes:
         pipe: what draws.
@@ -68,8 +72,10 @@ class Gallery:
 
     def _name(self, prompt: str, options: Options) -> str:
         """A function of everything that a picture depends on."""
-        model = self.pipe.model
-        request = complete(model.family, prompt, **options)
-        dtype = next(model.network.parameters()).dtype
-        made_by = [asdict(request), model.digest, self.pipe.source, str(dtype)]
+        request = complete(self.pipe.model.family, prompt, **options)
+        made_by = [asdict(request), self._weights, *drawn_by(self.pipe)]
         return blake2b(json.dumps(made_by).encode(), digest_size=16).hexdigest()
+
+    @cached_property
+    def _weights(self) -> str:
+        return weights_digest(self.pipe.model)

@@ -17,7 +17,7 @@ from mezzotint.checkpoints.folder import open_folder
 from mezzotint.checkpoints.pages import let_go
 from mezzotint.engines import ENGINES
 from mezzotint.engines.around import outside
-from mezzotint.engines.base import Engine
+from mezzotint.engines.base import Engine, eager
 from mezzotint.engines.stripped import stripped
 from mezzotint.errors import InputError, choose, within_memory
 from mezzotint.families import storybook
@@ -71,7 +71,8 @@ def load(
         model = ready(_model(files, variant), executes, place, number)
     if file := storybook.LORAS.get(variant):
         lora(first / file, fused=True).inject(model.parts)  # for good: it is part of the model
-    return Pipeline(model, name)
+    executed = "eager" if executes is eager else engine
+    return Pipeline(model, name, executed=f"{executed}, low memory" if low_memory else executed)
 
 
 def named(name: str) -> tuple[Path, str]:

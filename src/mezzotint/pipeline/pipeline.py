@@ -72,11 +72,13 @@ class Pipeline:
         model: the networks, in the dtype and on the device that they run in.
         source: what it was loaded from, as `mz.load` was told.
         injected: the adapters that are attached.
+        executed: how the networks are executed: an engine's name, and whether in little memory.
     """
 
     model: Model
     source: str
     injected: list[Injected] = field(default_factory=list[Injected], compare=False)
+    executed: str = "eager"
 
     def generate(self, prompt: str, **options: Unpack[Options]) -> Output:
         """Draw pictures of ``prompt``; `mezzotint.pipeline.request.Options` tells the options.

@@ -1,9 +1,12 @@
 """The whole measurement, with a tiny model: what it draws, keeps, and says where nothing is."""
 
 import importlib.util
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from album import Album
 from PIL import Image
 
@@ -56,6 +59,16 @@ def test_a_picture_is_drawn_once_and_its_name_tells_all_that_made_it(studio):
     studio.draw("a cat", 0)
     assert used == ["one", "two"]
     assert len({*studio.kept}) == 5 == len(list(studio.folder.iterdir()))
+
+
+def test_pictures_of_other_weights_are_not_taken_for_these(studio, tiny):
+    network = deepcopy(tiny.model.network)
+    other = replace(tiny, model=replace(tiny.model, digest="", network=network))
+    before = replace(studio, pipe=other).draw("a fox", 0).tobytes()
+    with torch.no_grad():
+        network.conv_in.weight.zero_()
+    assert replace(studio, pipe=other).draw("a fox", 0).tobytes() != before
+    assert len({*studio.kept}) == 2
 
 
 def test_an_edit_is_kept_by_its_picture_its_mask_and_its_words(studio):

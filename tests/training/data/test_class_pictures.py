@@ -1,4 +1,5 @@
 import errno
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,19 @@ def test_those_of_another_prompt_seed_or_model_are_drawn_anew(tiny, tmp_path):
         after = stamps(tmp_path)
         assert after != before
         before = after
+
+
+def test_those_of_other_weights_are_drawn_anew(tiny, tmp_path):
+    """Of a checkpoint's files nobody has asked for a digest."""
+    network = deepcopy(tiny.model.network)
+    bare = replace(tiny, model=replace(tiny.model, digest="", network=network))
+    before = stamps(draw(bare, tmp_path, 1)[0].file.parent)
+    draw(bare, tmp_path, 1)
+    assert stamps(tmp_path) == before
+    with torch.no_grad():
+        network.conv_in.weight.zero_()
+    draw(bare, tmp_path, 1)
+    assert stamps(tmp_path) != before
 
 
 def test_two_processes_draw_each_picture_once(tiny, tmp_path, monkeypatch):

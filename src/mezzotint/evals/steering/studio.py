@@ -8,7 +8,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from mezzotint.adapters.lora import lora
 from mezzotint.adapters.pictures import opened
 from mezzotint.errors import InputError
 from mezzotint.files import made, write_whole
+from mezzotint.pipeline.identity import drawn_by, weights_digest
 from mezzotint.pipeline.metadata import png
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import Options, complete
@@ -165,10 +166,12 @@ class Studio:
         return opened(path).convert("RGB")
 
     def _name(self, told: Sequence[object]) -> str:
-        model = self.pipe.model
-        dtype = next(model.network.parameters()).dtype
-        made_by = [*told, model.digest, self.pipe.source, str(dtype)]
+        made_by = [*told, self._weights, *drawn_by(self.pipe)]
         return _digest(json.dumps(made_by).encode())
+
+    @cached_property
+    def _weights(self) -> str:
+        return weights_digest(self.pipe.model)
 
 
 def looks(picture: Image.Image) -> str:

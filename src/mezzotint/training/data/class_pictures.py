@@ -6,11 +6,13 @@ class stays what it was: "a dog" does not become the dog that was learnt.
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from mezzotint.files import made, write_whole
+from mezzotint.pipeline.identity import weights_digest
 from mezzotint.pipeline.metadata.picture import png, read
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.album import Shot
@@ -44,6 +46,8 @@ def class_pictures(
         InputError: the folder cannot be written, or is on a disk that is full; the pictures that
             were finished stay.
     """
+    model = pipeline.model  # recipes are to say of which weights, of a checkpoint's files, too
+    pipeline = replace(pipeline, model=replace(model, digest=weights_digest(model)))
     made(folder)
     files = [folder / f"{k:05d}.png" for k in range(count)]
     todo = [k for k, file in enumerate(files) if not _there(file, pipeline, prompt, seed + k)]
