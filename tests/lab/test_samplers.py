@@ -3,6 +3,9 @@
 import json
 import math
 import re
+from collections.abc import Generator, Iterator
+from functools import partial
+from typing import TypeVar
 
 import pytest
 import torch
@@ -10,11 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.diffusion import Process, times
+from mezzotint.diffusion.oracle import GaussianMixture
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.diffusion.spent import steps_within
 from mezzotint.errors import InputError
-from mezzotint.lab.lessons.samplers import numbers
-from mezzotint.lab.lessons.samplers.exact import PROCESSES, curves, goal, grid_of, run, sample
+from mezzotint.lab.lessons.samplers import exact, numbers
+from mezzotint.lab.lessons.samplers.exact import (
+    PAUSE,
+    PROCESSES,
+    curves,
+    goal,
+    grid_of,
+    run,
+    sampling,
+)
 from mezzotint.lab.lessons.samplers.live import (
     KEPT,
     Question,
@@ -32,8 +44,30 @@ from mezzotint.lab.lessons.samplers.measure import (
     rms,
     steps_for,
 )
+from mezzotint.lab.live import Event
+
+T = TypeVar("T")
 
 FOX = "a fox"
+
+
+def last(steps: Iterator[torch.Tensor]) -> torch.Tensor:
+    *_, x = steps
+    return x
+
+
+def known(steps: Generator[Event, None, T]) -> T:
+    """What is found at the end, whatever turns it takes."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def curves_of(process: str, spacing: str) -> list[dict]:
+    told = curves(list(ORDERS), process, spacing)
+    return [each.told for each in told if each.name == "curve"]
 
 
 def events(text: str) -> list[tuple[str, dict]]:
@@ -54,8 +88,7 @@ def test_an_order_is_measured_and_read_backwards(order: float, scale: float):
 
 @pytest.mark.parametrize("process", ["cosine", "flow"])
 def test_measured_orders_are_those_of_the_rules(process: str):
-    told = [each.told for each in curves(list(ORDERS), process, "smooth")][:-1]
-    for each in told:
+    for each in curves_of(process, "smooth"):
         if each["order"] is None:
             assert each["measured"] < 0.3  # it goes elsewhere
         else:
@@ -74,19 +107,20 @@ def fine(process: Process, steps: int) -> torch.Tensor:
 @pytest.mark.parametrize("name", PROCESSES)
 def test_the_goal_is_where_other_methods_arrive(name: str):
     process = PROCESSES[name]
-    smooth = sample("lms", process, grid_of(process, 500, "smooth"), {})
-    assert rms(smooth - goal(name, "smooth")) < 3e-8
-    clean = sample("unipc", process, fine(process, 1000), {"order": 3})
+    smooth = last(sampling(SAMPLERS["lms"], process, grid_of(process, 500, "smooth")))
+    assert rms(smooth - known(goal(name, "smooth"))) < 3e-8
+    unipc = partial(SAMPLERS["unipc"], order=3)
+    clean = last(sampling(unipc, process, fine(process, 1000)))
     for spacing in ("linspace", "karras", "exponential"):
-        assert rms(clean - goal(name, spacing)) < 3e-8
-    assert rms(clean - goal(name, "smooth")) > 1e-3
+        assert rms(clean - known(goal(name, spacing))) < 3e-8
+    assert rms(clean - known(goal(name, "smooth"))) > 1e-3
 
 
 def test_what_a_last_step_leaves_is_counted():
     """Scaled-linear goes from σ/α = 0.029 to clean data in one step, however many there are."""
 
     def error(sampler: str, calls: int) -> float:
-        return run(sampler, "scaled_linear", "karras", calls).error
+        return known(run(sampler, "scaled_linear", "karras", calls)).error
 
     for sampler in ("deis", "unipc"):
         assert error(sampler, 160) == pytest.approx(error(sampler, 80), rel=0.1)
@@ -96,9 +130,34 @@ def test_what_a_last_step_leaves_is_counted():
 
 def test_a_first_step_from_pure_noise_is_counted():
     for sampler in ("deis", "lms"):
-        errors = [run(sampler, "flow", "exponential", calls).error for calls in (20, 80, 160)]
+        errors = [
+            known(run(sampler, "flow", "exponential", calls)).error for calls in (20, 80, 160)
+        ]
         assert errors[1] < errors[0] / 10
         assert errors[2] > errors[1] / 2
+
+
+def test_others_take_turns_while_curves_are_found(monkeypatch):
+    """A turn lasts until the next event."""
+    calls, denoise = 0, GaussianMixture.denoise
+
+    def counted(*asked) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return denoise(*asked)
+
+    monkeypatch.setattr(GaussianMixture, "denoise", counted)
+    monkeypatch.setattr(exact, "_goals", {})
+    monkeypatch.setattr(exact, "_runs", {})
+    turns, total = [], 0
+    for _ in curves(["ddim", "heun", "unipc"], "cosine", "karras"):
+        turns.append(calls - total)
+        total = calls
+    assert total > 1000
+    assert max(turns) <= 4 * PAUSE  # Runge and Kutta look four times a step
+    for _ in curves(["ddim", "heun", "unipc"], "cosine", "karras"):
+        pass
+    assert calls == total
 
 
 @pytest.mark.parametrize("sampler", ORDERS)
@@ -204,9 +263,8 @@ def orders(page) -> dict[str, list[str]]:
 def test_the_page_measures_and_keeps(page, address, tiny):
     page.goto(f"{address}/lessons/samplers")
     page.locator("#orders tbody tr:nth-child(8)").wait_for()
-    known = [each.told for each in curves(list(ORDERS), "cosine", "smooth")][:-1]
     found = orders(page)
-    for each in known:
+    for each in curves_of("cosine", "smooth"):
         assert found[each["sampler"]][1] == f"{each['measured']:.2f}"
     page.fill("#calls", "2, 4")
     page.fill("#fine", "6")

@@ -1,6 +1,7 @@
 """Where all samplers are going, if the perfect denoiser is known: their curve, by none of them."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -12,8 +13,10 @@ STEPS = 200
 CLEAN = 1e-6  # of the angle; at 0 no ε̂ can be told
 
 
-def arrival(mixture: GaussianMixture, process: Process, x: Tensor, ends: Tensor) -> Tensor:
-    """Where the curve through ``x`` (b, …) leads, by Runge and Kutta's method of order 4.
+def followed(
+    mixture: GaussianMixture, process: Process, x: Tensor, ends: Tensor
+) -> Iterator[Tensor]:
+    """The curve through ``x`` (b, …), step by step, by Runge and Kutta's method of order 4.
 
     A sampler's last step to clean data stays as large as its grid has it however many steps there
     are, so this goes by no grid of theirs. With α = cos φ and σ = sin φ the curve is
@@ -41,4 +44,4 @@ def arrival(mixture: GaussianMixture, process: Process, x: Tensor, ends: Tensor)
         three = slope(x + h / 2 * two, angle + h / 2)
         four = slope(x + h * three, angle + h)
         x = x + h / 6 * (one + 2 * two + 2 * three + four)
-    return x * last
+        yield x * last
