@@ -253,6 +253,7 @@ def test_the_folder_is_diffusers_pipeline(tmp_path: Path, monkeypatch: pytest.Mo
         for k in range(2):
             pixels = np.random.default_rng(k).integers(0, 256, (64, 64, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "pairs" / name / f"{k}.png")
+            (tmp_path / "pairs" / "before" / f"{k}.txt").write_text("make it night")
     done = run(
         "instruct",
         tmp_path / "pairs",
@@ -291,7 +292,7 @@ def test_a_base_that_is_one_file_is_refused_in_a_line(tmp_path: Path):
     model = type("M", (), {"family": SD1, "network": UNet(SMALL["sd15"])})()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sighted, "read_base", lambda base, device: model)
-        task = replace(INSTRUCT.task, base=str(file))
+        task = replace(INSTRUCT.task, base=str(file), direction=0.0)
         group = type("G", (), {"device": torch.device("cpu")})()
         with pytest.raises(InputError, match="is one file: make a folder of it first") as caught:
             sighted.build_instruct(INSTRUCT, task, tmp_path, None, group)

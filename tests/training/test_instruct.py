@@ -20,6 +20,7 @@ from mezzotint.families.base import Model
 from mezzotint.families.editing import instructed
 from mezzotint.models.unet import UNet
 from mezzotint.pipeline.pipeline import Pipeline
+from mezzotint.training import sighted
 from mezzotint.training.data.pairs import Shown
 from mezzotint.training.draw import Draw
 from mezzotint.training.low_rank import LowRank
@@ -305,6 +306,37 @@ def test_pairs_that_are_none_are_refused_in_a_line(pairs: Path, tmp_path: Path, 
     with pytest.raises(InputError, match=says) as caught:
         run("instruct", path, tmp_path / "run", **SHORT, task=task)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("told", ["beside after", "nowhere", "of all but one"])
+def test_pairs_of_which_nothing_is_said_are_refused(pairs: Path, tmp_path: Path, told: str):
+    path = copytree(pairs, tmp_path / "pairs")
+    storybook.save(tiny_storybook([NIGHT])[0], tmp_path / "base")
+    count = 1 if told == "of all but one" else 12
+    for text in list((path / "before").glob("*.txt"))[:count]:
+        if told == "beside after":
+            text.rename(path / "after" / text.name)
+        else:
+            text.unlink()
+    says = rf"nothing is said of {count} pairs, \d\d.png among them: put what .* before/\d\d.txt"
+    with pytest.raises(InputError, match=says):
+        run("instruct", path, tmp_path / "run", **SHORT, task={"base": str(tmp_path / "base")})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_direction_is_asked_only_of_a_velocity(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model, _ = tiny_storybook([NIGHT])
+    other = replace(model, family=replace(model.family, prediction="eps"))
+    monkeypatch.setattr(sighted, "read_base", lambda *_: other)
+    for name in ("instruct", "ip-adapter"):
+        with pytest.raises(
+            InputError, match=r"task.direction 0.5: .* predicts no velocity, give 0"
+        ):
+            run(name, pairs, tmp_path / name, **SHORT)
+        assert not (tmp_path / name).exists()
+        assert not (tmp_path / "data").exists()
 
 
 def test_pictures_of_sizes_that_do_not_fit_are_refused_in_a_line(pairs: Path, tmp_path: Path):

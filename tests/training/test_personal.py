@@ -21,7 +21,7 @@ from mezzotint.errors import InputError
 from mezzotint.families.base import Beside, Model
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training import personalised
-from mezzotint.training.data.album import divided, read_album
+from mezzotint.training.data.album import Shot, divided, read_album
 from mezzotint.training.draw import Draw
 from mezzotint.training.presets import RECIPES
 from mezzotint.training.resolve import resolve
@@ -114,6 +114,44 @@ def test_a_lora_from_pictures_to_a_file_that_is_used(foxes, base, tmp_path):
     data = file.read_bytes()
     numbers = data[8 + int.from_bytes(data[:8], "little") :]
     assert said["modelspec.hash_sha256"] == f"0x{hashlib.sha256(numbers).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("caption", "said"),
+    [
+        ("zwx-fox, a fox in the snow", "zwx-fox, a fox in the snow"),
+        ("zwx-fox", "zwx-fox"),
+        ('a fox ("zwx-fox")', 'a fox ("zwx-fox")'),
+        ("a fox in the snow", "zwx-fox, a fox in the snow"),
+        ("a zwx-foxes den", "zwx-fox, a zwx-foxes den"),
+        ("azwx-fox", "zwx-fox, azwx-fox"),
+        ("", "zwx-fox"),
+    ],
+)
+def test_a_trigger_is_said_once(caption, said):
+    task = replace(RECIPES["lora"].task, trigger="zwx-fox")
+    assert task.wordings(Shot(Path("1.png"), caption, 8, 8, 1, None)) == (said,)
+
+
+def test_a_class_of_which_nothing_is_said_is_refused(foxes, tmp_path):
+    album = tmp_path / "album.toml"
+    (tmp_path / "class").mkdir()
+    Image.new("RGB", (32, 32)).save(tmp_path / "class" / "0.png")
+
+    def asked(said: str, **task: Any) -> Any:
+        own = f'[[folder]]\npath = "{foxes}"\ncaption = "a zwx fox"\n'
+        album.write_text(f'{own}[[folder]]\npath = "class"\nclass = true\n{said}')
+        return _asked("dreambooth", album, tmp_path, **{"class_prompt": "", **task})
+
+    with pytest.raises(InputError, match=r"nothing is said of 1 pictures of the class, 0\.png"):
+        personalised.build_lora(*asked(""))
+    for said, task, wording in (
+        ('caption = "a fox"', {}, "a fox"),
+        ("", {"class_prompt": "an animal"}, "an animal"),
+    ):
+        prior = personalised.build_lora(*asked(said, **task)).prior
+        assert [each.wordings for each in prior.ready] == [(wording,)]
+    assert personalised.build_lora(*asked("", prior_weight=0.0)).prior is None
 
 
 def test_dreambooth_draws_its_class_and_learns_both(foxes, tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mezzotint.diffusion.losses import Distribution, Weighting, denoising_loss, sample_times
+from mezzotint.errors import InputError
 from mezzotint.families.base import Conditioning, Model
 from mezzotint.training.draw import Draw
 
@@ -46,3 +47,18 @@ def denoising_losses(
     out = model.network_for(told)(process.diffuse(x0, eps, t), t)
     alpha, sigma = process.alpha(t), process.sigma(t)
     return denoising_loss(out, x0, eps, alpha, sigma, family.prediction, weighting, direction)
+
+
+def refuse_direction(model: Model, what: str, direction: float) -> None:
+    """See that a model whose loss has the velocity-direction term predicts a velocity.
+
+    Args:
+        model: what learns, or is steered.
+        what: what it is called.
+        direction: weight of the term.
+
+    Raises:
+        InputError: it predicts none.
+    """
+    if direction and model.family.prediction not in ("v", "flow"):
+        raise InputError(f"task.direction {direction:g}: {what} predicts no velocity, give 0")

@@ -42,10 +42,15 @@ def build_lora(
             f"nothing is said of {len(unsaid)} pictures, {unsaid[0].name} among them: give texts "
             'beside them, or task.caption, such as "a fox"'
         )
+    prior = album.prior if task.prior_weight else ()
+    if unsaid := [shot.file for shot in prior if not (shot.caption or task.class_prompt)]:
+        raise InputError(
+            f"nothing is said of {len(unsaid)} pictures of the class, {unsaid[0].name} among "
+            'them: give texts beside them, or task.class_prompt, such as "a fox"'
+        )
     model = _learner(task.base, group)
     if task.trigger:
         refuse_known(model, task.trigger, "trigger")
-    prior = album.prior if task.prior_weight else ()
     if task.prior_weight and not prior:
         prior = _drawn(recipe, task, model, data, group)
     prepare = _preparer(recipe, model, tokens(model) if task.text else encoded(model), data, group)

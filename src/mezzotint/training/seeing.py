@@ -11,6 +11,7 @@ from mezzotint.errors import InputError
 from mezzotint.families.base import Conditioning, Model
 from mezzotint.models.unet import UNet
 from mezzotint.training.data.wordings import told, told_by
+from mezzotint.training.denoising import refuse_direction
 from mezzotint.training.draw import Draw, subseed
 from mezzotint.training.task import Batch
 
@@ -56,11 +57,17 @@ def held_out(model: Model, source: Source, seed: int) -> Generator[tuple[Batch, 
         yield {name: row.to(model.device) for name, row in rows.items()}, draw
 
 
-def plain_unet(model: Model, base: str) -> UNet:
+def plain_unet(model: Model, base: str, direction: float) -> UNet:
     """The U-Net of a base that draws from a prompt alone.
 
+    Args:
+        model: the base.
+        base: what it was called.
+        direction: weight of the velocity-direction term in the loss.
+
     Raises:
-        InputError: it has none, or sees a picture already.
+        InputError: it has none, sees a picture already, or is asked for a velocity's direction and
+            predicts none.
     """
     what, network = base or "the embedded model", model.network
     if not isinstance(network, UNet):
@@ -68,4 +75,5 @@ def plain_unet(model: Model, base: str) -> UNet:
         raise InputError(f"{what} is a {kind}: only a U-Net learns this here, give one as base")
     if model.family.beside:
         raise InputError(f"{what} is made for {model.family.beside.purpose}: give its plain base")
+    refuse_direction(model, what, direction)
     return network

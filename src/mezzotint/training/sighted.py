@@ -60,7 +60,7 @@ def build_ip_adapter(
         InputError: there is no such base or image tower, or the pictures cannot be used.
     """
     model = read_base(task.base, group.device)
-    plain_unet(model, task.base)
+    plain_unet(model, task.base, task.direction)
     eye = _eye(task, model, group)
     if source is None:
         sight = as_vectors(eye, group.device)
@@ -81,10 +81,10 @@ def build_instruct(
 
     Raises:
         InputError: there is no such base, or it cannot be written changed; or the pictures cannot
-            be used.
+            be used, or nothing is said of them.
     """
     model, place = read_base(task.base, group.device), base_folder(task.base)
-    plain_unet(model, task.base)
+    plain_unet(model, task.base, task.direction)
     if model.family.release and not (place / MODEL_INDEX).is_file():
         raise InputError(
             f"{task.base} is one file: make a folder of it first, which can be written anew with "
@@ -96,6 +96,12 @@ def build_instruct(
         kinds = [held_out_set(recipe, "change").pair(k).kind for k in range(len(held_out))]
         return InstructTask(task, recipe.seed, train, held_out, kinds, pictures, model, place)
     album = read_album(source, note, "after")
+    if unsaid := [shot.file for shot in album.shots if not shot.caption]:
+        text = f"before/{unsaid[0].stem}.txt"
+        raise InputError(
+            f"nothing is said of {len(unsaid)} pairs, {unsaid[0].name} among them: put what was "
+            f"asked for into {text}, beside the picture before"
+        )
     train, held_out = _examples(recipe, album.shots, model, latents(model), home, group)
     kinds = [""] * len(held_out)
     return InstructTask(task, recipe.seed, train, held_out, kinds, _shown(held_out), model, place)

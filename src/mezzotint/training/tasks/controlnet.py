@@ -23,7 +23,7 @@ from mezzotint.models.unet import UNet
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.controls import Controls
 from mezzotint.training.data.wordings import told, told_by
-from mezzotint.training.denoising import Times, denoising_losses
+from mezzotint.training.denoising import Times, denoising_losses, refuse_direction
 from mezzotint.training.draw import Draw, subseed
 from mezzotint.training.images import sheet
 from mezzotint.training.task import Batch, Metrics
@@ -162,10 +162,7 @@ def steerable(recipe: ControlNetRecipe, model: Model) -> UNet:
         )
     if model.family.beside:
         raise InputError(f"{what} is made {model.family.beside.purpose}: give its plain base")
-    if recipe.direction and model.family.prediction not in ("v", "flow"):
-        raise InputError(
-            f"task.direction {recipe.direction:g}: {what} predicts no velocity, give 0"
-        )
+    refuse_direction(model, what, recipe.direction)
     if model.family.release and len(recipe.kinds) > 1:
         raise InputError(
             f"task.kinds {list(recipe.kinds)}: a ControlNet for {what} reads one kind of pictures, "

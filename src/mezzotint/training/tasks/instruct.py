@@ -89,7 +89,7 @@ class InstructTask:
     ) -> None:
         self.recipe, self.seed, self.place = recipe, seed, place
         self.train, self.held_out, self.kinds, self.shown = train, held_out, kinds, shown
-        self.unet = plain_unet(model, recipe.base)
+        self.unet = plain_unet(model, recipe.base, recipe.direction)
         self.published = bool(model.family.release)
         self.family = model.family
         made = instructed if self.published else obeying

@@ -90,7 +90,7 @@ class IPAdapterTask:
     ) -> None:
         self.recipe, self.seed, self.model, self.eye = recipe, seed, model, eye
         self.train, self.held_out, self.shown, self.name = train, held_out, shown, name
-        unet = plain_unet(model, recipe.base)
+        unet = plain_unet(model, recipe.base, recipe.direction)
         self.attentions = cross_attentions(unet)
         self.network = new_adapter(unet, eye.tower.params.projection, recipe.tokens)
         self.network.to(model.device)

@@ -4,6 +4,7 @@ With pictures of its class among them, drawn by the model itself, it is DreamBoo
 2022, arXiv 2208.12242): "a zwx fox" becomes the one in the pictures, and "a fox" stays what it was.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +83,7 @@ class LoRARecipe:
     def wordings(self, shot: Shot) -> tuple[str, ...]:
         """What is said of a picture of the subject."""
         said = self.instance or shot.caption or self.caption
-        if self.trigger and self.trigger not in said.split():
+        if self.trigger and not re.search(rf"(?<!\w){re.escape(self.trigger)}(?!\w)", said):
             said = f"{self.trigger}, {said}" if said else self.trigger
         return (said,)
 
