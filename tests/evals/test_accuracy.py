@@ -1,4 +1,6 @@
 import json
+from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,11 +15,12 @@ from mezzotint.evals.accuracy import (
     Score,
     Scores,
     ceiling,
+    floor,
     prompt_accuracy,
     scores,
-    shuffled,
     wilson,
 )
+from mezzotint.evals.asking import Ask
 from mezzotint.evals.skills import SKILLS, prompts
 from mezzotint.world.things import CORE
 
@@ -87,12 +90,31 @@ def test_the_ceiling_of_a_codec_is_that_of_its_pictures():
     assert blank.overall.share < 0.2
 
 
-def test_a_shuffled_prompt_is_another_of_its_skill():
-    others = shuffled(EVERY)
-    assert sorted(p.seed for p in others) == sorted(p.seed for p in EVERY)
-    for prompt, other in zip(EVERY, others, strict=True):
-        assert other.skill == prompt.skill
-        assert other != prompt
+@pytest.mark.parametrize("count", [35, 70, 84, 140])
+def test_chance_is_the_same_in_whatever_order_prompts_stand(count: int):
+    """Pictures that are right in what prompts of a skill take turns in, and in no more."""
+    asks = [
+        replace(prompt, ask=Ask(hour=prompt.ask.hour))
+        for prompt in prompts(count=count)
+        if prompt.skill == "place and hour"
+    ]
+    hours = Counter(prompt.ask.hour for prompt in asks)
+    n = len(asks)
+    chance = sum(k * (k - 1) for k in hours.values()) / (n * (n - 1))
+    for some in (asks, sorted(asks, key=lambda prompt: str(prompt.ask.hour))):
+        found = floor(some, [[sight(prompt.scene)] for prompt in some]).overall
+        assert found.share == pytest.approx(chance)
+
+
+def test_chance_is_of_other_prompts_of_the_same_skill():
+    seen = [[sight(prompt.scene)] for prompt in EVERY]
+    found = floor(EVERY, seen)
+    assert found.skills.keys() == {*SKILLS}
+    for skill in SKILLS:
+        own = [k for k, prompt in enumerate(EVERY) if prompt.skill == skill]
+        alone = floor([EVERY[k] for k in own], [seen[k] for k in own])
+        assert alone.skills == {skill: found.skills[skill]}
+    assert floor(EVERY[:1], seen[:1]).overall.share == 1  # which has no other
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 85), (1, 85), (40, 85), (85, 85), (1, 2)])

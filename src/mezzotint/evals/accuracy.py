@@ -2,7 +2,7 @@
 
 The overall figure is the mean of the skills, as GenEval's is (Ghosh et al. 2023, section 3). Beside
 it stand what the judge says of true scenes, which no generator can be told to surpass, and what
-it says when the same pictures are held against one another's prompts, which is chance.
+it says when each picture is held against every other prompt of its skill, which is chance.
 """
 
 from collections.abc import Callable, Sequence
@@ -108,7 +108,7 @@ def prompt_accuracy(
     return Report(
         drawn=scores(prompts, seen),
         ceiling=ceiling(judge, prompts),
-        floor=scores(shuffled(prompts), seen),
+        floor=floor(prompts, seen),
         prompts=len(prompts),
         images_per_prompt=images_per_prompt,
     )
@@ -132,15 +132,18 @@ def ceiling(
     return scores(prompts, seen)
 
 
-def shuffled(prompts: Sequence[Prompt]) -> list[Prompt]:
-    """For each prompt another one of its skill, half the skill's prompts further on."""
-    others = list(prompts)
-    for skill in {prompt.skill for prompt in prompts}:
-        places = [k for k, prompt in enumerate(prompts) if prompt.skill == skill]
-        half = len(places) // 2
-        for here, there in zip(places, places[half:] + places[:half], strict=True):
-            others[here] = prompts[there]
-    return others
+def floor(prompts: Sequence[Prompt], seen: Sequence[Sequence[Seen]]) -> Scores:
+    """What the pictures of each prompt show of what all others of its skill ask for.
+
+    All of them, as prompts take turns in what they ask for: of those so many places further on
+    every one may ask for the same hour, or none. A prompt that is alone is held against itself.
+    """
+    shares: dict[Skill, list[float]] = {}
+    for here, pictures in zip(prompts, seen, strict=True):
+        others = [each for each in prompts if each.skill == here.skill and each is not here]
+        right = [fulfilled(each.ask, one) for each in others or [here] for one in pictures]
+        shares.setdefault(here.skill, []).append(sum(right) / len(right))
+    return Scores({skill: wilson(sum(each), len(each)) for skill, each in shares.items()})
 
 
 def scores(prompts: Sequence[Prompt], seen: Sequence[Sequence[Seen]]) -> Scores:
