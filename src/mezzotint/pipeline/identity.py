@@ -54,4 +54,4 @@ def drawn_by(pipe: Pipeline) -> list[object]:
 
 def _bytes(tensor: Tensor) -> memoryview:
     rows = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(rows.view(torch.uint8).numpy())  # numpy knows no bfloat16
+    return rows.view(torch.uint8).numpy().data  # numpy knows no bfloat16
