@@ -91,3 +91,11 @@ def test_every_script_is_there():
     assert {kind.script for kind in (OURS, SDCPP, *PEERS.values())} <= {
         file.name for file in SCRIPTS.iterdir()
     }
+
+
+def test_who_takes_no_noise_is_known_by_its_script():
+    for kind in (OURS, SDCPP, *PEERS.values()):
+        scripts = (SCRIPTS / kind.script).read_text("utf-8")
+        if "draw_by" in scripts:
+            scripts += (SCRIPTS / "draw_by.py").read_text("utf-8")
+        assert ('told["noise"]' in scripts) == kind.noise, kind.title

@@ -105,6 +105,21 @@ def test_a_bench_writes_medians_and_ratios(stand_ins, tmp_path: Path):
     assert not out.with_suffix(".rounds.json").exists()
 
 
+def test_a_picture_of_other_noise_is_not_compared(stand_ins, tmp_path: Path):
+    ours = stand_ins("mezzotint", ours=True)
+    same, other = stand_ins("same", grey=110), stand_ins("other", grey=120)
+    other = replace(other, kind=replace(other.kind, noise=False))
+    out = tmp_path / "page.md"
+    measured(settings(ours, same), out)
+    assert "noise of its own" not in out.read_text("utf-8")
+    measured(settings(ours, same, other), out)
+    text = out.read_text("utf-8")
+    rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if "|" in line}
+    assert "28 dB" in rows["same bf16"]
+    assert "dB" not in next(row for name, row in rows.items() if name == "other bf16")
+    assert "other begins with noise of its own" in text
+
+
 def test_one_that_fails_is_named_with_its_last_line_and_not_asked_again(stand_ins, tmp_path: Path):
     more = "raise SystemExit('noise\\nthis machine lacks a unicorn')"
     broken, sound = stand_ins("broken", more=more), stand_ins("sound")

@@ -25,6 +25,7 @@ class Kind:
         exported: whether it reads OpenVINO's graphs rather than the model.
         gpu: whether it runs on a CUDA device as well.
         ways: engines of it beside its own way.
+        noise: whether it begins with the noise that the others begin with; else it takes a seed.
     """
 
     title: str
@@ -33,10 +34,11 @@ class Kind:
     exported: bool = False
     gpu: bool = True
     ways: tuple[str, ...] = ()
+    noise: bool = True
 
 
 OURS = Kind("mezzotint", "draw_mezzotint.py")
-SDCPP = Kind("stable-diffusion.cpp", "draw_sdcpp.py")
+SDCPP = Kind("stable-diffusion.cpp", "draw_sdcpp.py", noise=False)
 _EXPORT = ("diffusers", "transformers")
 PEERS = {
     "diffusers": Kind(

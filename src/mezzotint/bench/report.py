@@ -119,8 +119,18 @@ def _about(found: Findings) -> str:
         f"Each drew {times}, every time in a new process, with {weights}.{sizes} A step computes "
         f"{flops:,.0f} GFLOP in convolutions and products; the ceiling is what they would take at "
         f"the best rates that this machine showed in the same run: {rates}; memory "
-        f"{ceilings.bandwidth / 1e9:.0f} GB/s. On {found.machine}, {place}; "
+        f"{ceilings.bandwidth / 1e9:.0f} GB/s.{_noise(found)} On {found.machine}, {place}; "
         f"{found.versions}. Made by `mezzotint bench`."
+    )
+
+
+def _noise(found: Findings) -> str:
+    """Whose picture is another, whatever it computes."""
+    kinds = (entry.contestant.kind for entry in found.entries if entry.figures)
+    titles = dict.fromkeys(kind.title for kind in kinds if not kind.noise)
+    return "".join(
+        f" {title} begins with noise of its own, so its picture is not compared."
+        for title in titles
     )
 
 
