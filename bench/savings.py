@@ -28,6 +28,7 @@ from mezzotint.evals import run
 from mezzotint.families.base import Part
 from mezzotint.families.sizes.sd_presets import SD15_UNET
 from mezzotint.models.unet import UNet
+from mezzotint.pipeline.identity import weights_digest
 from mezzotint.pipeline.pipeline import Pipeline
 
 PROMPTS = (
@@ -115,11 +116,12 @@ def decibels(values: Sequence[float]) -> str:
 def judged(pipe: Pipeline, ways: Sequence[Saving], args: argparse.Namespace) -> dict[str, str]:
     """Prompt accuracy, each way with pictures of its own that are kept in ``args.out``."""
     found: dict[str, str] = {}
+    model = f"{Path(pipe.source).name}-{weights_digest(pipe.model)}"
     for way in ways:
         drawing: Any = {**way.options} | ({} if args.steps is None else {"steps": args.steps})
         settings = run.Settings(("accuracy",), args.prompts, args.images, 0, drawing)
         by = run.instruments(settings, None, None, None)
-        home = args.out / pipe.source / way.name.replace("`", "").replace(" ", "-")
+        home = args.out / model / way.name.replace("`", "").replace(" ", "-")
         with pipe.attached(*way.adapters):
             report = run.evaluate(pipe, settings, by, home, lambda *_: None)
         assert report.accuracy is not None
