@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from mezzotint.engines import compiled as engine_module
-from mezzotint.engines import compiled_store as store
 from mezzotint.engines.calls import computes, pure
-from mezzotint.engines.compiled import compiled
+from mezzotint.engines.compiled import STORE, compiled
 from mezzotint.errors import InputError
+from mezzotint.files.compiled import FOLDER
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.unet import UNet, UNetParams
 
@@ -237,7 +237,7 @@ def test_what_is_kept_is_found_by_another_engine_of_the_same_machine_alone(made,
 
 
 def kept(tmp_path):
-    (path,) = (tmp_path / store.FOLDER).iterdir()
+    (path,) = (tmp_path / FOLDER).iterdir()
     return path
 
 
@@ -271,8 +271,8 @@ def test_what_cannot_be_loaded_is_compiled_anew(made):
     network, inputs, engine = small(), asked(), compiled()
     quietly(engine, network, *inputs)
     (key,) = engine._programs
-    store.forget(key)
-    store.keep(key, b"broken")
+    STORE.forget(key)
+    STORE.keep(key, b"broken")
     with pytest.warns(UserWarning, match=r"is compiled anew, .*not this machine's"):
         assert torch.equal(quietly(compiled(), network, *inputs), network(*inputs))
     compiled()(network, *inputs)
@@ -308,7 +308,7 @@ def test_a_cache_that_cannot_be_written_is_said_and_does_no_harm(made, tmp_path,
     with pytest.warns(UserWarning, match=r"^cannot write .*file: .*compiled anew$"):
         assert torch.equal(quietly(compiled(), network, *inputs), network(*inputs))
     with pytest.warns(UserWarning, match=r"^cannot write .*file: .*again next time$"):
-        store.keep("key", b"")
+        STORE.keep("key", b"")
 
 
 def test_hooks_run_as_pytorch_does_it_which_is_said_once(made):

@@ -1,4 +1,6 @@
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mezzotint.files.compiled import FOLDER
 from mezzotint.nn import cpu_attention
 from mezzotint.nn.attention import Attention, attend
 from mezzotint.nn.cpu_attention import Kernel
@@ -227,35 +230,147 @@ def test_graphs_have_the_operation_of_torch(
     assert probe.calls == 1
 
 
-def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path))
-    monkeypatch.setenv("CC", str(tmp_path / "none"))
-    assert cpu_attention.kernel.__wrapped__() is None
-    assert not list(tmp_path.iterdir())
-    monkeypatch.setenv("CC", "false")
-    assert cpu_attention.kernel.__wrapped__() is None
-    assert not list(tmp_path.iterdir())
+def remade() -> Kernel | None:
+    """As in a new process."""
+    return cpu_attention.kernel.__wrapped__()
 
 
-def test_the_verdict_is_remembered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty cache, on a machine that could have a kernel; where it would be in it."""
     if not cpu_attention.has(cpu_attention.AVX):
         pytest.skip("not such a CPU")
     monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path))
-    monkeypatch.setattr(cpu_attention, "compile_to", lambda path, _: path.write_bytes(b"made"))
+    return tmp_path / FOLDER
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, store: Path) -> list[Path]:
+    """What is compiled, by a stand-in whose kernels are the bytes in their files."""
+    compiled: list[Path] = []
+
+    def compile_to(path: Path, flags: tuple[str, ...]) -> None:
+        compiled.append(path)
+        path.write_bytes(b"made")
+
+    monkeypatch.setattr(cpu_attention, "compile_to", compile_to)
     monkeypatch.setattr(cpu_attention, "loaded", lambda path: path.read_bytes())
     monkeypatch.setattr(cpu_attention, "quicker", lambda _: True)
-    assert cpu_attention.kernel.__wrapped__() == b"made"
-    (kept,) = tmp_path.iterdir()
+    return compiled
+
+
+@pytest.mark.parametrize("compiler", ["/nowhere/cc", "false"])
+def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch, store: Path, compiler: str) -> None:
+    monkeypatch.setenv("CC", compiler)
+    assert remade() is None
+    assert not list(store.iterdir())
+
+
+def test_the_verdict_is_remembered(
+    monkeypatch: pytest.MonkeyPatch, store: Path, made: list[Path]
+) -> None:
+    assert remade() == remade() == b"made"
+    (kept,) = store.iterdir()
     kept.unlink()
     monkeypatch.setattr(cpu_attention, "quicker", lambda _: False)
-    assert cpu_attention.kernel.__wrapped__() is None
+    assert remade() is None
     monkeypatch.setattr(cpu_attention, "quicker", lambda _: pytest.fail("asked again"))
-    assert cpu_attention.kernel.__wrapped__() is None
+    assert remade() is None
+    assert len(made) == 2
 
 
-def test_a_corrupt_file_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    if not cpu_attention.has(cpu_attention.AVX):
-        pytest.skip("not such a CPU")
-    monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path))
+@pytest.mark.parametrize("damage", [b"ma", b"mad\0", b""])
+def test_what_is_damaged_is_made_anew_and_never_loaded(
+    monkeypatch: pytest.MonkeyPatch, store: Path, made: list[Path], damage: bytes
+) -> None:
+    remade()
+    (kept,) = store.iterdir()
+    kept.write_bytes(damage)
+    with pytest.warns(UserWarning, match="is damaged, so it is compiled anew") as said:
+        assert remade() == b"made"
+    assert len(said) == 1
+    assert kept.read_bytes() == b"made"
+    assert len(made) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owner here")
+@pytest.mark.parametrize("whose", ["group's file", "link", "another's file"])
+def test_what_another_could_write_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch, store: Path, made: list[Path], whose: str
+) -> None:
+    remade()
+    (kept,) = store.iterdir()
+    if whose == "group's file":
+        kept.chmod(0o660)
+    elif whose == "link":
+        kept.rename(store.parent / "elsewhere")
+        kept.symlink_to(store.parent / "elsewhere")
+    elif os.getuid():
+        pytest.skip("only root gives files away")
+    else:
+        os.chown(kept, 12345, 12345)
+    with pytest.warns(UserWarning, match="you alone must own it"):
+        assert remade() == b"made"
+    assert len(made) == 2
+    assert remade() == b"made"  # the new one, which is the user's own
+    assert len(made) == 2
+
+
+def test_a_folder_that_another_could_write_is_left_alone(store: Path, made: list[Path]) -> None:
+    store.mkdir(mode=0o777)
+    store.chmod(0o777)
+    with pytest.warns(UserWarning, match="^attention is PyTorch's own, .*you alone must own it$"):
+        assert remade() is None
+    assert made == []
+    assert not list(store.iterdir())
+
+
+def test_a_kernel_of_another_system_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, store: Path, made: list[Path]
+) -> None:
+    def fails_once(path: Path) -> bytes:
+        if path.parent == store and len(made) == 1:
+            raise OSError("version `GLIBC_9' not found")
+        return path.read_bytes()
+
+    remade()
+    monkeypatch.setattr(cpu_attention, "loaded", fails_once)
+    assert remade() == remade() == b"made"
+    assert len(made) == 2
+
+
+def test_what_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
     monkeypatch.setattr(cpu_attention, "compile_to", lambda path, _: path.write_bytes(b"junk"))
-    assert cpu_attention.kernel.__wrapped__() is None
+    with pytest.warns(UserWarning, match=r"^attention is PyTorch's own, .*attention\.so"):
+        assert remade() is None
+    assert not list(store.iterdir())
+
+
+def test_where_nothing_can_be_written_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, made: list[Path]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match=r"^attention is PyTorch's own, .*: cannot write .*file"):
+        assert remade() is None
+
+
+def test_the_real_one_is_whole_again_after_it_was_cut(store: Path) -> None:
+    """In processes of its own: to load half of it is a bus error."""
+    code = "from mezzotint.nn import cpu_attention as it; it.quicker = bool; print(it.kernel())"
+
+    def process(**more: str) -> subprocess.CompletedProcess[str]:
+        how = {"capture_output": True, "text": True, "check": True, "env": os.environ | more}
+        return subprocess.run([sys.executable, "-c", code], **how)
+
+    if process().stdout == "None\n":
+        pytest.skip("no compiler for this")
+    (kept,) = store.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])
+    ended = process()
+    assert ended.stderr.count("is damaged, so it is compiled anew") == 1
+    assert "<function" in ended.stdout
+    found = process(CC="false")  # what was kept is all that there is
+    assert "<function" in found.stdout
+    assert not found.stderr

@@ -20,15 +20,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from mezzotint.engines import compiled_store as store
 from mezzotint.engines.base import Engine, State, hooked, owner, state
 from mezzotint.engines.calls import Inputs, computes, machine, taken, weights
 from mezzotint.engines.compiled_program import OPTIONS, Program, compiled_package
 from mezzotint.errors import InputError
+from mezzotint.files.compiled import CompiledStore
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+STORE = CompiledStore(".pt2")
 FORMAT = 1  # of what is kept: another where other code comes of the same network
 
 
@@ -121,16 +122,16 @@ class _Compiled:
 
     def _found(self, key: str, call: _Call) -> Program:
         """The program under a key, from disk or compiled."""
-        if package := store.find(key):
+        if kept := STORE.find(key):
             try:
-                return Program(package)
+                return Program(kept.data)
             except RuntimeError as error:
-                store.forget(key)
+                STORE.forget(key)
                 self._say(f"{call.name} is compiled anew, as what was kept fails: {_reason(error)}")
         shape = "x".join(map(str, call.inputs.tensors[0].shape)) if call.inputs.tensors else "()"
         self._say(f"compiling {call.name} for {shape}, once: minutes for a large network")
         package = compiled_package(call.network, call.method, call.inputs)
-        store.keep(key, package)
+        STORE.keep(key, package)
         return Program(package)
 
     def _say(self, line: str) -> None:

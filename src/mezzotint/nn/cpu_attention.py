@@ -1,18 +1,20 @@
 """Attention in bfloat16 on CPUs that multiply it: what attention.c computes.
 
 The C compiler of the machine makes it when it is first wanted, in a second or two, and it is kept
-in the cache. Where there is no compiler, or no such CPU (or another system than Linux), there is
-none, and PyTorch's own kernel computes.
+in the cache, by the rules of `files.compiled`. Where there is no compiler, or no such CPU (or
+another system than Linux), there is none, and PyTorch's own kernel computes.
 """
 
 import ctypes
 import os
 import subprocess
 import time
+import warnings
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +22,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from mezzotint.errors import InputError
-from mezzotint.files import cache_folder, whole_file
+from mezzotint.files.compiled import CompiledStore, own_folder
 
+STORE = CompiledStore(".so")
 SOURCE = Path(__file__).with_name("attention.c")
 WIDEST = 512  # numbers of a head, as in the source
 FEWEST = 128 * 64  # pairs of queries and keys for which it is worth a call
@@ -65,14 +68,18 @@ def kernel() -> Kernel | None:
         return None
     flags = AVX + AMX if has(AMX) else AVX
     digest = sha256(SOURCE.read_bytes() + " ".join(flags).encode()).hexdigest()
-    name = f"attention-{digest[:16]}.so"
+    key = f"attention-{digest[:16]}"
     try:
-        path = cache_folder() / name
-        if not path.exists():
-            _make(path, flags)
-        # an empty file remembers that PyTorch's is quicker here
-        return loaded(path) if path.stat().st_size else None
-    except (InputError, OSError, subprocess.CalledProcessError):
+        folder = own_folder()
+        if kept := STORE.find(key):
+            try:
+                # an empty file remembers that PyTorch's is quicker here
+                return loaded(kept.path) if kept.data else None
+            except OSError:  # it is of another system, with other libraries
+                STORE.forget(key)
+        return _made(folder, key, flags)
+    except (InputError, OSError) as error:
+        warnings.warn(f"attention is PyTorch's own, which takes longer: {error}", stacklevel=2)
         return None
 
 
@@ -85,13 +92,22 @@ def has(flags: tuple[str, ...]) -> bool:
     return {flag.removeprefix("-m").replace("-", "") for flag in flags} <= set(cpu)
 
 
-def _make(path: Path, flags: tuple[str, ...]) -> None:
-    """Compile to ``path``, then keep it if it is quicker than PyTorch's kernel."""
-    with whole_file(path) as part:
-        compile_to(part, flags)
-        if not quicker(loaded(part)):
-            part.unlink()  # not emptied: the library is still mapped
-            part.touch()
+def _made(folder: Path, key: str, flags: tuple[str, ...]) -> Kernel | None:
+    """Compile, and keep what is quicker: the kernel, or nothing where that is PyTorch's.
+
+    Raises:
+        OSError: what was compiled cannot be loaded.
+    """
+    with TemporaryDirectory(dir=folder) as place:  # from where code may be loaded
+        path = Path(place) / SOURCE.with_suffix(".so").name
+        try:
+            compile_to(path, flags)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        attend = loaded(path)
+        ours = quicker(attend)
+        STORE.keep(key, path.read_bytes() if ours else b"")
+    return attend if ours else None
 
 
 def compile_to(path: Path, flags: tuple[str, ...]) -> None:
