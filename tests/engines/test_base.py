@@ -39,6 +39,16 @@ def test_state_tells_of_a_changed_weight(change):
     assert state(network) != before
 
 
+def test_weights_that_were_made_in_inference_mode_have_a_state():
+    with torch.inference_mode():
+        network = small()
+        before = state(network)
+        network(torch.randn(5, 3))
+        assert state(network) == before
+        put(network)
+        assert state(network) != before
+
+
 def test_a_place_in_memory_that_is_used_again_is_another_state():
     """As by LoRAs that are fused and taken out: the allocator may give the same place again."""
     weight = (network := small())[0].weight

@@ -187,6 +187,15 @@ def test_a_seed_is_the_same_picture_every_time(tiny_model):
     assert psnr(pictures[0], plain.generate("a fox", seed=7, steps=2, cfg=3.0).latents) > 60
 
 
+def test_a_network_that_was_made_in_inference_mode_agrees_with_eager():
+    with torch.inference_mode():
+        network, engine = unet(), openvino()
+        exact = network(LATENTS, TIMES, CONTEXT)
+        memory = engine(network.memory, CONTEXT)
+        found = engine(network, LATENTS, TIMES, CONTEXT, None, memory=memory)
+    assert psnr(found, exact) > 90
+
+
 class Small(nn.Module):
     """Large in weights and small in everything else, with a setting that no weight tells."""
 

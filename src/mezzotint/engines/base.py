@@ -13,7 +13,7 @@ graph knows.
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, Protocol, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 P = ParamSpec("P")
@@ -48,15 +48,20 @@ def state(network: nn.Module) -> State:
 
     It is of this network in this process; to read no weight takes it a microsecond each. What
     holds it holds no weight, and yet no later one can be taken for one that it knew: a place in
-    memory may be another tensor's by then, a storage's weak reference never is. What is written
-    to a weight's ``.data`` in place is not seen.
+    memory may be another tensor's by then, a storage's weak reference never is. What is written in
+    place to a weight's ``.data``, or to a weight that was made in inference mode, is not seen.
     """
     return tuple(
-        (id(each), StorageWeakRef(each.untyped_storage()), each.data_ptr(), each._version)
+        (id(each), StorageWeakRef(each.untyped_storage()), each.data_ptr(), _version(each))
         for module in _modules(network)
         for each in (*module._parameters.values(), *module._buffers.values())
         if each is not None
     )
+
+
+def _version(tensor: Tensor) -> int:
+    """Another one after each change in place, of which inference mode keeps no count."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def hooked(run: Callable[..., object]) -> bool:
