@@ -2,17 +2,21 @@
 
 `python bench/taxonomy.py --model runs/model --autoencoder runs/autoencoder --clip runs/clip
 --data runs/data/SET --held-out runs/data/SET` trains a GAN, a VAE, a normalizing flow and a
-diffusion model, measures them and writes docs/taxonomy.md and docs/taxonomy.jpg. It goes on where
-it was broken off. Every number on the page is measured here.
+diffusion model, measures them and writes docs/taxonomy.md and docs/taxonomy.jpg, and the table that
+lesson 9 of the lab shows. It goes on where it was broken off. Every number on the page is measured
+here. `--petaflops 2e-4 --batch 4 --pictures 16` is a dry run, with other folders and files than the
+defaults for `--runs`, `--docs` and `--lesson`.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from taxonomy_page import Measured, lesson, page
 from torch import Tensor
 
 from mezzotint.errors import InputError
@@ -21,6 +25,7 @@ from mezzotint.evals.features import Features, load_features
 from mezzotint.evals.fidelity import Distances, fidelity
 from mezzotint.families.base import Model
 from mezzotint.families.storybook import SIZES, load
+from mezzotint.files import made, write_whole
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.training.data.latents import picture_latents, weights_digest
 from mezzotint.training.data.pictures import PictureSet
@@ -43,6 +48,7 @@ from mezzotint.training.taxonomy.data import Told, pooled
 from mezzotint.training.taxonomy.kind import Kind
 from mezzotint.training.taxonomy.train import Plan, train
 
+LESSON = Path(__file__).parents[1] / "src" / "mezzotint" / "lab" / "measured" / "taxonomy.json"
 PROMPTS = (
     "a fox in the snow at night",
     "a rocket in space",
@@ -54,22 +60,6 @@ PROMPTS = (
     "a neon cat in space",
 )
 SEEDS = 4  # of each of these, for diversity; two are shown
-TITLES = {"gan": "GAN", "vae": "VAE", "flow": "normalizing flow", "diffusion": "diffusion"}
-BITS = {"vae": "≤ ", "flow": "", "diffusion": "≤ "}  # a bound, or exact
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A kind after its training; ``sharp`` and ``varied`` are shares of what true pictures have."""
-
-    cost: Cost
-    steps: int
-    minutes: float
-    distances: Distances
-    sharp: float
-    varied: float
-    bits: float | None
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -115,7 +105,10 @@ def main() -> None:
     mosaic(torch.cat(shown), len(PROMPTS)).save(args.docs / "taxonomy.jpg", quality=90)
     floor = fidelity(true.training, true.held_out, true.held_out).held_out
     through = through_autoencoder(true, model, features)
-    (args.docs / "taxonomy.md").write_text(page(found, floor, through, args))
+    text = page(found, floor, through, PROMPTS, args)
+    write_whole(args.docs / "taxonomy.md", text.encode())
+    table = json.dumps(lesson(found, floor, through, args), ensure_ascii=False, indent=1)
+    write_whole(made(args.lesson.parent) / args.lesson.name, f"{table}\n".encode())
     note(f"see {args.docs / 'taxonomy.md'}")
 
 
@@ -128,6 +121,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--held-out", type=Path, required=True, help="another")
     parser.add_argument("--runs", type=Path, default=Path("runs/taxonomy"))
     parser.add_argument("--docs", type=Path, default=Path("docs"))
+    parser.add_argument("--lesson", type=Path, default=LESSON, help="the table of lesson 9")
     parser.add_argument("--petaflops", type=float, default=0.2, help="for each kind's training")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--pictures", type=int, default=1024, help="drawn for the distances")
@@ -227,142 +221,6 @@ def through_autoencoder(true: Yardstick, model: Model, features: Features) -> Di
     """The held-out pictures, encoded and decoded: what no kind can better."""
     vectors, _ = look(decoded(true.latents, model), features)
     return fidelity(true.training, vectors, true.held_out).drawn
-
-
-# What the textbooks say, and the figures that would show it.
-Claim = tuple[str, Callable[[dict[str, Measured]], tuple[str, bool]]]
-
-
-def least(of: Callable[[Measured], float], found: dict[str, Measured], name: str) -> bool:
-    """Whether a kind's figure is below every other's."""
-    return of(found[name]) < min(of(kind) for other, kind in found.items() if other != name)
-
-
-CLAIMS: tuple[Claim, ...] = (
-    (
-        "GANs collapse: they leave out what others draw",
-        lambda m: (
-            f"recall {m['gan'].distances.recall:.2f}, "
-            f"diffusion's {m['diffusion'].distances.recall:.2f}",
-            least(lambda k: k.distances.recall, m, "gan"),
-        ),
-    ),
-    (
-        "VAEs blur: a decoder's best answer to what z does not say is a mean",
-        lambda m: (
-            f"neighbouring pixels differ {m['vae'].sharp:.2f} times as much as in true pictures",
-            m["vae"].sharp < 0.9 and least(lambda k: k.sharp, m, "vae"),
-        ),
-    ),
-    (
-        "Flows know their density, and pay for being invertible",
-        lambda m: (
-            f"{m['flow'].bits or 0:.2f} bits a dimension, Fréchet distance "
-            f"{m['flow'].distances.frechet:.1f}, diffusion's "
-            f"{m['diffusion'].distances.frechet:.1f}",
-            m["flow"].distances.frechet > m["diffusion"].distances.frechet,
-        ),
-    ),
-    (
-        "Diffusion draws best, and covers most",
-        lambda m: (
-            f"Fréchet distance {m['diffusion'].distances.frechet:.1f}, "
-            f"the others' from {min(m[k].distances.frechet for k in m if k != 'diffusion'):.1f} up",
-            least(lambda k: k.distances.frechet, m, "diffusion")
-            and least(lambda k: -k.distances.recall, m, "diffusion"),
-        ),
-    ),
-    (
-        "Diffusion is slow, GAN and VAE are not",
-        lambda m: (
-            f"{m['diffusion'].seconds / m['gan'].seconds:.0f} times a GAN's seconds",
-            m["diffusion"].seconds > 5 * max(m["gan"].seconds, m["vae"].seconds),
-        ),
-    ),
-)
-
-PAGE = """\
-# Four kinds of generator, measured
-
-This page is written by `python bench/taxonomy.py`, which measured every number in it on {machine}.
-
-A GAN, a VAE, a normalizing flow and a diffusion model learn the same thing: latents of the embedded
-autoencoder given the text tower's pooled vector of the caption. Their generators are of equal size,
-and each training costs the same: {petaflops} of convolutions and matrix products, forwards and
-backwards, of all networks that take part. Steps differ, as a GAN's step (two networks, and a slope
-of slopes) costs many times a flow's. Nothing helps after the fact: no guidance, no truncation, no
-lower temperature. The code is one file a kind, in `src/mezzotint/training/taxonomy/`.
-
-![{titles}, two rows each](taxonomy.jpg)
-
-Rows: {titles}, two seeds each. Columns: {prompts}. First seeds, nothing picked.
-
-| | Fréchet ↓ | kernel ↓ | precision ↑ | recall ↑ | sharpness | diversity | bits a dimension ↓ |
-|---|---|---|---|---|---|---|---|
-{quality}
-
-{pictures} pictures of each kind, asked for with the captions of held-out scenes, beside pictures
-trained on, in the features of our CLIP. *Sharpness*: how much neighbouring pixels differ, as a
-share of what they do in true pictures. *Diversity*: distance between seeds of one prompt by that
-between prompts; a collapsed generator has 0. *Bits*: what a latent costs in steps of a sixteenth of
-a standard deviation, where a standard normal that has learnt nothing costs 6.05; ≤ is a bound. The
-two lines below the kinds are true held-out pictures: as they are, and through the autoencoder.
-
-| | generator | beside it | steps of {batch} | minutes | GFLOP | calls | seconds |
-|---|---|---|---|---|---|---|---|
-{price}
-
-*Beside it* is what only training needs: a critic, an encoder. The last three are for one latent,
-without decoding it. *Calls* follow one on the other. A flow's see one patch each, so all of
-them together cost about one pass of its network.
-
-## What the theory says, and what came
-
-| said | measured | so it was |
-|---|---|---|
-{claims}
-
-So much compute is little: an order that holds here may not hold for a hundred times as much, and
-each kind has tricks of its own that this page does without.
-"""
-
-
-def page(
-    found: dict[str, Measured], floor: Distances, through: Distances, args: argparse.Namespace
-) -> str:
-    quality = [
-        f"| {TITLES[name]} | {figures(m.distances)} | {m.sharp:.2f} | {m.varied:.2f} | "
-        + (f"{BITS[name]}{m.bits:.2f} |" if m.bits is not None else "not defined |")
-        for name, m in found.items()
-    ]
-    quality.append(f"| *held-out pictures* | {figures(floor)} | 1.00 | | |")
-    quality.append(f"| *the same, through the autoencoder* | {figures(through)} | | | |")
-    price = [
-        f"| {TITLES[name]} | {m.cost.generator / 1e6:.2f} M | {m.cost.beside / 1e6:.2f} M | "
-        f"{m.steps:,} | {m.minutes:.0f} | {m.cost.drawing / 1e9:.2f} | {m.cost.evaluations} | "
-        f"{m.seconds:.3f} |"
-        for name, m in found.items()
-    ]
-    claims = []
-    for said, check in CLAIMS:
-        measured, holds = check(found)
-        claims.append(f"| {said} | {measured} | {'yes' if holds else '**no**'} |")
-    spent = max(m.steps * args.batch * m.cost.training for m in found.values())
-    return PAGE.format(
-        machine=args.machine,
-        petaflops=f"{spent / 1e15:.2g} petaFLOP",
-        titles=", ".join(TITLES.values()),
-        prompts="; ".join(PROMPTS),
-        pictures=f"{args.pictures:,}",
-        batch=args.batch,
-        quality="\n".join(quality),
-        price="\n".join(price),
-        claims="\n".join(claims),
-    )
-
-
-def figures(d: Distances) -> str:
-    return f"{d.frechet:.1f} | {d.kernel:.3f} | {d.precision:.2f} | {d.recall:.2f}"
 
 
 if __name__ == "__main__":

@@ -196,7 +196,19 @@ def test_the_page_trains_and_measures(page, address):
     near = [f"{100 * coverage(each.draw(4000), grid()).near:.1f} %" for each in told.values()]
     assert [row[1] for row in rows[1:]] == near
     assert page.locator("#gan").screenshot() != blank
-    page.locator("#none").wait_for()
+    page.locator("#none" if measured.table() is None else "#taxonomy").wait_for()
+
+
+def test_the_page_shows_what_was_measured_on_pictures(page, address, monkeypatch):
+    rows = [["GAN", "0.1"], ["held-out pictures", ""]]
+    told = {"made": "by a test", "columns": ["kind", "recall"], "rows": rows}
+    monkeypatch.setattr("mezzotint.lab.lessons.kinds.table", lambda: told)
+    page.goto(f"{address}/lessons/kinds")
+    page.locator("#taxonomy").wait_for()
+    shown = [row.locator("th, td").all_inner_texts() for row in page.locator("#taxonomy tr").all()]
+    assert shown == [told["columns"], *rows]
+    assert page.inner_text("#made") == "by a test"
+    assert not page.is_visible("#none")
 
 
 def test_the_page_stops(page, address):

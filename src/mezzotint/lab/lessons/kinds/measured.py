@@ -27,4 +27,4 @@ def table(file: Path = FILE) -> Table | None:
     """The table, or None where nothing was measured."""
     if not file.is_file():
         return None
-    return json.loads(file.read_text())
+    return json.loads(file.read_text("utf-8"))
