@@ -49,7 +49,7 @@ FIGURE = {  # of each run: what validation measures, and how it is called
     "scenes": _LOSS,
     "flow": _LOSS,
     "clip": ("held_out/picture_of_caption", "pictures picked by their captions, of 256"),
-    "student": ("held_out/distance", "distance from the teacher's pictures"),
+    "student": ("held_out/loss", "loss on held-out paths"),
     "folded": _LOSS,
 }
 
