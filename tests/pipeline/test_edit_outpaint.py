@@ -1,5 +1,7 @@
 """Pictures that grow: the old pixels stay, and nobody sees where they end."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,10 @@ from fields import FACTOR, Field, model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from steered import steered
 
+import mezzotint as mz
+from mezzotint.errors import InputError
 from mezzotint.pipeline.drawing import to_picture
 from mezzotint.pipeline.editing import edit, outpaint
 from mezzotint.pipeline.editing.change import PASSES
@@ -161,3 +166,20 @@ def test_what_is_painted_goes_on_from_what_is_around_it(smooth: Pipeline, passes
         )
     ]
     assert away[0] < away[1] / 2
+
+
+def test_a_map_of_the_whole_is_not_put_into_windows(tmp_path: Path):
+    """But for one that is the whole."""
+    folder = steered(tmp_path)
+    pipe, plain = mz.load(folder), {"seed": 1, "steps": 2, "passes": 1}
+    small, whole = Image.new("RGB", (16, 32), "red"), Image.new("RGB", (32, 32), "red")
+    maps = [Image.new("RGB", (32, 32), colour) for colour in ("black", "white")]
+    drawn = []
+    for image in maps:
+        with pipe.attached(mz.controlnet(f"{folder}#edges", image)):
+            drawn.append(pipe.edit(small, "", expand=(0, 0, 16, 0), **plain).latents)
+            for expand in ((0, 0, 8, 0), (32, 0, 32, 0)):
+                with pytest.raises(InputError, match="expand: a part of the picture is drawn at a"):
+                    pipe.edit(whole, "", expand=expand, **plain)
+    assert not torch.equal(*drawn)
+    assert pipe.edit(whole, "", expand=(0, 0, 8, 0), **plain).images[0].size == (40, 32)

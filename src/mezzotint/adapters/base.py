@@ -61,6 +61,7 @@ class Injected:
         run: tells it for which run that is, before ``at``. Pictures of a batch are drawn in turn,
             a step of each, and each in a run of its own.
         told: what the recipes of pictures say of it.
+        mapped: whether it says what is where in the whole of a picture.
     """
 
     eject: Callable[[], None]
@@ -68,6 +69,7 @@ class Injected:
     report: Report | None = None
     run: Callable[[Run], None] = _nothing
     told: Told = OWN
+    mapped: bool = False
 
 
 class Adapter(Protocol):

@@ -69,7 +69,8 @@ class Control:
     def inject(self, parts: Mapping[str, Part]) -> Injected:
         """Let the U-Net follow the picture; see ``Adapter``.
 
-        A picture of another shape than what is drawn is refused when drawing begins.
+        A picture of another shape than what is drawn is refused when drawing begins, and any where
+        a part of the result is drawn at a time.
         """
         unet = unet_for(parts, self.name, self.network.params.unet.context_width)
         ours, theirs = (_structure(p) for p in (self.network.params.unet, unet.params))
@@ -108,7 +109,7 @@ class Control:
 
         handle = unet.register_forward_pre_hook(hook, with_kwargs=True)
         told = f"{self.name} with a picture (scale {self.scale}, {self.start} to {self.end})"
-        return Injected(handle.remove, at, told=("ControlNet", told))
+        return Injected(handle.remove, at, told=("ControlNet", told), mapped=True)
 
     def _seen(self, width: int, height: int) -> Tensor:
         """The picture as an image (1, 3, height, width) in [0, 1]."""

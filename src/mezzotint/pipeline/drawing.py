@@ -70,6 +70,7 @@ class Subject:
         fields: what the metadata of a result tell of it.
         sampler: what samples, where that is not the request's sampler.
         guide: how the prompt and the negative prompt are put together.
+        parted: whether what is drawn over a ground is but a part of the result.
     """
 
     grounds: Sequence[Callable[[Image.Image | None], Ground]]
@@ -81,6 +82,7 @@ class Subject:
     fields: Mapping[str, object] = field(default_factory=dict[str, object])
     sampler: samplers.Sampler | None = None
     guide: Guide = cfg
+    parted: bool = False
 
 
 @dataclass(frozen=True)

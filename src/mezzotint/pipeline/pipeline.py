@@ -171,6 +171,11 @@ class Pipeline:
     @torch.no_grad()
     def _steps(self, plan: Plan, subject: Subject) -> Iterator[Step]:
         doing = f"drawing {subject.size[0]}x{subject.size[1]}"
+        if subject.parted and any(each.mapped for each in self.injected):
+            raise InputError(
+                "expand: a part of the picture is drawn at a time, and a ControlNet's map is of "
+                "the whole: leave the ControlNet out"
+            )
         worn = tuple(each.told for each in self.injected)  # the plan's are told by the prompt
         with self.attached(*plan.adapters), within_memory(doing, LESS):
             images = drawn(self.model, plan, subject, self._at)

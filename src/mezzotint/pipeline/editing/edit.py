@@ -133,6 +133,7 @@ def prepared(
         passes=change.passes,
         steps=None if source is None else reword.Reworded(model, source, change.keep),
         fields=change.fields,
+        parted=any(each.place != (0, 0, *edit.picture.size) for each in edit.windows),
     )
 
 
