@@ -1,6 +1,7 @@
 """OpenVINO: the same functions as PyTorch's, and never of other weights."""
 
 import hashlib
+import tracemalloc
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from math import log10
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,7 +20,7 @@ from mezzotint.adapters.deltas import LoRA
 from mezzotint.adapters.patches import Change, Dial, fuse
 from mezzotint.engines import ENGINES, auto, openvino_graph, openvino_model
 from mezzotint.engines.calls import Inputs, taken
-from mezzotint.engines.openvino_engine import Executes, engine_by, exactly, openvino
+from mezzotint.engines.openvino_engine import Executes, engine_by, exactly, openvino, settings
 from mezzotint.errors import InputError
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
 from mezzotint.models.dit import DiT, DiTParams
@@ -340,6 +342,29 @@ def test_what_another_process_deletes_meanwhile_does_no_harm(cache, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", deleted)
         assert close(openvino()(network, X[:2]), network(X[:2]))
+
+
+def test_what_is_kept_is_in_memory_once(cache):
+    network, x = randomised(nn.Linear(512, 512)), torch.randn(3, 512)
+    expected = openvino()(network, x)
+    (file,) = files(cache)
+    told = settings(network)
+    made, _ = openvino_model.compiled_model(network, "__call__", taken((x,), {}), told, False)
+    exported = made.export_model()
+    size = file.stat().st_size
+    assert size > 2**19
+
+    tracemalloc.start()
+    assert openvino_model.kept(file, told)
+    most = tracemalloc.get_traced_memory()[1]
+    assert most < size / 2  # besides the model's own
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    openvino_model.keep(file, SimpleNamespace(export_model=lambda: exported))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most - before < size / 2  # besides what is exported
+    assert torch.equal(openvino()(network, x), expected)
 
 
 def test_what_can_only_be_read_is_read(cache, monkeypatch):

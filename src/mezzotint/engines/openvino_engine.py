@@ -50,12 +50,12 @@ class Compiled:
     Attributes:
         request: OpenVINO's.
         reads: which of the inputs it takes, in its order.
-        bound: tensors whose memory it reads.
+        bound: whatever else it reads the memory of.
     """
 
     request: Any
     reads: Sequence[int]
-    bound: Sequence[Tensor]
+    bound: Sequence[Any]
 
     def __call__(self, network: nn.Module, inputs: Inputs) -> Any:
         """A tensor, or a tuple of several, in the network's dtype."""
@@ -152,7 +152,7 @@ def exactly(network: nn.Module, method: str, inputs: Inputs, lasting: bool) -> C
     return executable(model, inputs, bound)
 
 
-def executable(model: Any, inputs: Inputs, bound: Sequence[Tensor] = ()) -> Compiled:
+def executable(model: Any, inputs: Inputs, bound: Sequence[Any] = ()) -> Compiled:
     """An `openvino.CompiledModel` that reads these tensors, for such inputs."""
     return Compiled(model.create_infer_request(), reads(model, inputs), bound)
 

@@ -101,8 +101,9 @@ def _in_int8(network: nn.Module, method: str, inputs: Inputs, lasting: bool) -> 
         return exactly(network, method, inputs, lasting)
     told = settings(network)
     file = kept_file(network, method, inputs, {**told, "int8": CALLS})
-    if model := kept(file, told):
-        return executable(model, inputs)
+    if found := kept(file, told):
+        model, bound = found
+        return executable(model, inputs, bound)
     calls = Calls(file.with_suffix(".calls"))
     return _Learning(exactly(network, method, inputs, lasting), file, method, calls)
 

@@ -16,13 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mezzotint.engines.calls import Inputs, machine, weights
 from mezzotint.engines.openvino_graph import graph_folder, graph_of, not_kept
 from mezzotint.errors import InputError
-from mezzotint.files import made, write_whole
+from mezzotint.files import made, whole_file
 
 SMALL = 2**27  # bytes of weights up to which what was compiled is kept
 ROOM = 2**30  # bytes of all that is kept, beyond which what was not used for longest goes
@@ -34,8 +35,8 @@ Settings = Mapping[str, str | int | bool]
 
 def compiled_model(
     network: nn.Module, method: str, inputs: Inputs, settings: Settings, lasting: bool
-) -> tuple[Any, Sequence[Tensor]]:
-    """A network's method as an `openvino.CompiledModel`, and the tensors whose memory it reads.
+) -> tuple[Any, Sequence[Any]]:
+    """A network's method as an `openvino.CompiledModel`, and that whose memory it reads.
 
     Args:
         network: with its weights as they are now.
@@ -50,7 +51,7 @@ def compiled_model(
     small = sum(weight.nbytes for weight in own.values()) <= SMALL
     file = kept_file(network, method, inputs, settings) if small and lasting else None
     if file is not None and (found := kept(file, settings)):
-        return found, ()
+        return found
     graph = graph_of(network, method, inputs)
     bound = bind(graph, own)
     model = Core().compile_model(graph, "CPU", dict(settings))
@@ -98,19 +99,25 @@ def kept_file(network: nn.Module, method: str, inputs: Inputs, settings: Setting
     return folder.with_name(f"{folder.name}-{digest.hexdigest()[:32]}{KIND}")
 
 
-def kept(file: Path, settings: Settings) -> Any | None:
-    """The model in a file, None where there is none or it is damaged, which is said."""
+def kept(file: Path, settings: Settings) -> tuple[Any, Sequence[Any]] | None:
+    """The model in a file, and the file in memory; None where there is none.
+
+    The file is mapped, so its bytes are not in memory a second time. Damage is said.
+    """
     from openvino import Core
+    from openvino import Tensor as View
 
     try:
         if not file.exists():
             return None
         with suppress(OSError):  # it can be read where it cannot be written
             file.touch()
-        data = file.read_bytes()
-        if hashlib.sha256(data[DIGEST:]).digest() != data[:DIGEST]:
+        mapped = np.memmap(file, np.uint8, mode="c")  # as if writable, which OpenVINO asks for
+        data = mapped[DIGEST:]
+        if hashlib.sha256(data.data).digest() != mapped[:DIGEST].tobytes():
             raise ValueError("it is not what was written")
-        return Core().import_model(data[DIGEST:], "CPU", dict(settings))
+        model = Core().import_model(View(data, shared_memory=True), "CPU", dict(settings))
+        return model, (mapped,)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).split("\n", 1)[0]
         warnings.warn(f"{file} is damaged, so it is made anew: {reason}", stacklevel=2)
@@ -120,9 +127,11 @@ def kept(file: Path, settings: Settings) -> Any | None:
 def keep(file: Path, model: Any) -> None:
     """Write a model, and remove what was not used for longest while there is too much."""
     try:
-        data = model.export_model().getvalue()
+        data = model.export_model().getbuffer()
         made(file.parent)
-        write_whole(file, hashlib.sha256(data).digest() + data)
+        with whole_file(file) as part, part.open("wb") as stream:
+            stream.write(hashlib.sha256(data).digest())
+            stream.write(data)
     except (InputError, RuntimeError) as error:
         not_kept(file, error)
     there: list[tuple[float, int, Path]] = []
