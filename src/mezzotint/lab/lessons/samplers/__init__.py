@@ -79,7 +79,7 @@ LESSON = Lesson(
         "mezzotint.diffusion.samplers.multistep:_over",
         "mezzotint.diffusion.samplers.two_stage:heun",
         "mezzotint.diffusion.times:linspace",
-        "mezzotint.lab.lessons.samplers.goal:followed",
+        "mezzotint.diffusion.oracle:followed",
     ),
     routes,
 )

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from mezzotint.diffusion import Process, times
 from mezzotint.diffusion.noise import Noise
-from mezzotint.diffusion.oracle import GaussianMixture
+from mezzotint.diffusion.oracle import GaussianMixture, followed
 from mezzotint.diffusion.samplers import SAMPLERS, Sampler
 from mezzotint.diffusion.spent import Spent, metered
 from mezzotint.errors import choose
-from mezzotint.lab.lessons.samplers.goal import followed
 from mezzotint.lab.lessons.samplers.measure import (
     ORDERS,
     Run,
