@@ -1,7 +1,6 @@
 """LoRAs into models, out of models and of each other, by hand and through files."""
 
 import errno
-import shutil
 from copy import deepcopy
 from pathlib import Path
 
@@ -151,6 +150,7 @@ def test_a_folder_of_ours_is_written_with_it(
     tiny_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     storybook.save(tiny_model, tmp_path / "model")
+    (tmp_path / "model" / "notes.txt").write_text("no part of the model")
     model = storybook.load(tmp_path / "model")
     before = state(model.parts)
     changed = drawn(model.parts, 2)
@@ -158,6 +158,7 @@ def test_a_folder_of_ours_is_written_with_it(
     touched = merged([lora(tmp_path / "cat.safetensors")], model.parts)
     assert touched.keys() == {"network", "text"}
     write_merged(tmp_path / "model", tmp_path / "new", model.parts, touched)
+    assert not (tmp_path / "new" / "notes.txt").exists()
     again = state(storybook.load(tmp_path / "new").parts)
     now = state(model.parts)
     assert all(relative_error(again[name], now[name]) <= 1e-3 for name in now)
@@ -169,7 +170,7 @@ def test_a_folder_of_ours_is_written_with_it(
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfile", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     says = "cannot write .*other: .*No space left on device; make room and give the same command"
     with pytest.raises(InputError, match=says):
         write_merged(tmp_path / "model", tmp_path / "other", model.parts, touched)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX, weights_file
-from mezzotint.checkpoints.folder import MANIFEST, write_manifest
+from mezzotint.checkpoints.folder import open_folder, write_manifest
 from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors
 from mezzotint.checkpoints.writer import write_tensors
 from mezzotint.errors import InputError, writing
@@ -74,7 +74,9 @@ def _write_diffusers(
 
 
 def _write_ours(source: Path, folder: Path, parts: Mapping[str, Part], touched: Touched) -> None:
-    shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+    kept = open_folder(source)
+    for name in kept.hashes:  # and nothing else that lies there
+        (folder / name).write_bytes(kept.read(name))
     for part in touched:
         module = parts[part].module
         file = NETWORKS[kind_of(module.params)] if isinstance(module, UNet | DiT) else TEXT

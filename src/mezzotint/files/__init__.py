@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, writing
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -51,16 +51,15 @@ def whole_file(path: Path) -> Generator[Path]:
     """Give a name to write to, whose file becomes ``path`` when the block ends without an error.
 
     Raises:
-        InputError: the folder is missing or not writable.
+        InputError: the folder is missing or not writable, or the disk is full.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield part
-        _sync(part)
-        part.replace(path)
-        _sync(path.parent)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        with writing(path):
+            yield part
+            _sync(part)
+            part.replace(path)
+            _sync(path.parent)
     finally:
         with suppress(OSError):
             part.unlink()
