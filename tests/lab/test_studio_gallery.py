@@ -41,7 +41,12 @@ def kept(into: Gallery, prompt: str = "a fox", kind: str = "picture", **also) ->
 
 
 def all_of(found: Gallery) -> list[str]:
-    return [each.id for each in found.newest(limit=200)[0]]
+    ids: list[str] = []
+    more = True
+    while more:
+        page, more = found.newest(before=ids[-1] if ids else "", limit=200)
+        ids += [each.id for each in page]
+    return ids
 
 
 def whole(found: Gallery) -> bool:
