@@ -14,7 +14,7 @@ from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX, weights_file
 from mezzotint.checkpoints.folder import open_folder, write_manifest
 from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors
 from mezzotint.checkpoints.writer import write_tensors
-from mezzotint.errors import InputError, writing
+from mezzotint.errors import InputError
 from mezzotint.families.base import Part
 from mezzotint.families.files.found import Found, in_file, in_folder
 from mezzotint.families.files.write_folder import SHARD
@@ -53,7 +53,7 @@ def write_merged(source: Path, target: Path, parts: Mapping[str, Part], touched:
         whole = _replaced(tensors, found, parts, touched, source)
         write_tensors(target, whole, tensors.metadata)
         return
-    with writing(target), whole_folder(target) as folder:
+    with whole_folder(target) as folder:
         diffusers = (source / MODEL_INDEX).is_file()
         (_write_diffusers if diffusers else _write_ours)(source, folder, parts, touched)
 
@@ -74,9 +74,7 @@ def _write_diffusers(
 
 
 def _write_ours(source: Path, folder: Path, parts: Mapping[str, Part], touched: Touched) -> None:
-    kept = open_folder(source)
-    for name in kept.hashes:  # and nothing else that lies there
-        (folder / name).write_bytes(kept.read(name))
+    open_folder(source).copy_to(folder)
     for part in touched:
         module = parts[part].module
         file = NETWORKS[kind_of(module.params)] if isinstance(module, UNet | DiT) else TEXT

@@ -55,6 +55,16 @@ class WeightsFolder:
             )
         return data
 
+    def copy_to(self, folder: Path) -> None:
+        """Write the listed files, and nothing else that lies beside them, into ``folder``.
+
+        Raises:
+            InputError: as ``read``.
+            OSError: ``folder``, one that is being made, cannot be written.
+        """
+        for name in self.hashes:
+            (folder / name).write_bytes(self.read(name))
+
     def table(self, name: str) -> dict[str, object]:
         """Return what one listed JSON file says.
 

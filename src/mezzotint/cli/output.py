@@ -4,7 +4,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, writing
 
 
 def check_picture(path: Path) -> None:
@@ -17,11 +17,8 @@ def check_picture(path: Path) -> None:
         raise InputError(f"output {str(path)!r}: pictures are PNG, name it {path.stem}.png")
     if path.is_dir():
         raise InputError(f"output {path} is a folder: name a file in it")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    with writing(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 def numbered(path: Path, count: int) -> list[Path]:

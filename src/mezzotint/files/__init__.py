@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mezzotint.errors import InputError, writing
+from mezzotint.errors import writing
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -25,10 +25,8 @@ def made(folder: Path) -> Path:
     Raises:
         InputError: it cannot be written.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
     return folder
 
 
@@ -70,22 +68,20 @@ def whole_folder(path: Path) -> Generator[Path]:
     """Give an empty folder, which becomes ``path`` when the block ends without an error.
 
     Raises:
-        InputError: the parent folder is not writable.
+        InputError: the parent folder is not writable, or the disk is full.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        part.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        yield part
-        for inside in (*part.rglob("*"), part):
-            _sync(inside)
-        if path.exists():
-            shutil.rmtree(path)
-        part.replace(path)
-        _sync(path.parent)
+        with writing(path):
+            part.mkdir(parents=True)
+            yield part
+            for inside in (*part.rglob("*"), part):
+                _sync(inside)
+            if path.exists():
+                shutil.rmtree(path)
+            part.replace(path)
+            _sync(path.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from mezzotint.errors import InputError
+from mezzotint.errors import InputError, writing
 from mezzotint.files import cache_folder, write_whole
 
 FOLDER = "compiled"  # in the cache's
@@ -90,10 +90,8 @@ def own_folder() -> Path:
         InputError: it cannot be written, or others can.
     """
     folder = cache_folder() / FOLDER
-    try:
+    with writing(folder):
         folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror}") from error
     _trusted(folder, os.lstat(folder))
     return folder
 

@@ -99,8 +99,7 @@ def pack_beside(base: Path, files: Sequence[Path], folder: Path) -> None:
     """
     kept = open_folder(base)
     with whole_folder(folder) as new:
-        for name in kept.hashes:
-            write_whole(new / name, kept.read(name))
+        kept.copy_to(new)
         for file in files:
             write_whole(new / file.name, _read_file(file))
         write_manifest(new, kept.family)

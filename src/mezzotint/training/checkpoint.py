@@ -50,7 +50,7 @@ def save(
                 "versions": {"mezzotint": __version__, "torch": torch.__version__},
             }
             (part / "state.json").write_text(json.dumps(state, indent=2))
-    except (OSError, SafetensorError) as error:
+    except SafetensorError as error:
         raise InputError(f"cannot write {path}: {error}") from error
     for old in _newest_first(folder)[KEEP:]:
         shutil.rmtree(old)

@@ -8,7 +8,7 @@ from mezzotint.adapters.metadata import Trained
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.pipeline.pipeline import Pipeline
-from mezzotint.training.data.album import Album, Shot, read_album
+from mezzotint.training.data.album import Album, Shot, read_album, refuse_unsaid
 from mezzotint.training.data.class_pictures import class_pictures
 from mezzotint.training.data.examples import Examples, examples
 from mezzotint.training.data.wordings import Reads, encoded, tokens
@@ -37,17 +37,19 @@ def build_lora(
             f"recipe {recipe.name!r}: task.class_prompt is empty: say what the subject is one of, "
             'such as "a fox", or give task.prior_weight 0'
         )
-    if unsaid := [shot.file for shot in album.shots if not task.wordings(shot)[0]]:
-        raise InputError(
-            f"nothing is said of {len(unsaid)} pictures, {unsaid[0].name} among them: give texts "
-            'beside them, or task.caption, such as "a fox"'
-        )
+    refuse_unsaid(
+        album.shots,
+        "pictures",
+        'give texts beside them, or task.caption, such as "a fox"',
+        task.instance or task.caption or task.trigger,
+    )
     prior = album.prior if task.prior_weight else ()
-    if unsaid := [shot.file for shot in prior if not (shot.caption or task.class_prompt)]:
-        raise InputError(
-            f"nothing is said of {len(unsaid)} pictures of the class, {unsaid[0].name} among "
-            'them: give texts beside them, or task.class_prompt, such as "a fox"'
-        )
+    refuse_unsaid(
+        prior,
+        "pictures of the class",
+        'give texts beside them, or task.class_prompt, such as "a fox"',
+        task.class_prompt,
+    )
     model = _learner(task.base, group)
     if task.trigger:
         refuse_known(model, task.trigger, "trigger")

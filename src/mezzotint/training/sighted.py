@@ -13,7 +13,7 @@ from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
 from mezzotint.pipeline.load import EMBEDDED, named
-from mezzotint.training.data.album import Shot, read_album
+from mezzotint.training.data.album import Shot, read_album, refuse_unsaid
 from mezzotint.training.data.cached import Maker, View, latents
 from mezzotint.training.data.examples import Examples, examples
 from mezzotint.training.data.pairs import (
@@ -96,12 +96,8 @@ def build_instruct(
         kinds = [held_out_set(recipe, "change").pair(k).kind for k in range(len(held_out))]
         return InstructTask(task, recipe.seed, train, held_out, kinds, pictures, model, place)
     album = read_album(source, note, "after")
-    if unsaid := [shot.file for shot in album.shots if not shot.caption]:
-        text = f"before/{unsaid[0].stem}.txt"
-        raise InputError(
-            f"nothing is said of {len(unsaid)} pairs, {unsaid[0].name} among them: put what was "
-            f"asked for into {text}, beside the picture before"
-        )
+    advice = "put what was asked for into before/{}.txt, beside the picture before"
+    refuse_unsaid(album.shots, "pairs", advice)
     train, held_out = _examples(recipe, album.shots, model, latents(model), home, group)
     kinds = [""] * len(held_out)
     return InstructTask(task, recipe.seed, train, held_out, kinds, _shown(held_out), model, place)

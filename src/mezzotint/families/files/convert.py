@@ -23,7 +23,7 @@ from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.checkpoints.tensors import NAMES, Stored, Tensors, sizes
 from mezzotint.checkpoints.writer import write_tensors
 from mezzotint.diffusion import Prediction
-from mezzotint.errors import InputError, choose, writing
+from mezzotint.errors import InputError, choose
 from mezzotint.families.base import Family
 from mezzotint.families.files import diffusers_folder, single_file
 from mezzotint.families.files.found import COMPONENTS, Found, in_file, in_folder
@@ -100,7 +100,7 @@ def convert(
         watched = _watched({"": _recast(tensors, number)}, tick)[""]
         write_tensors(target, watched, tensors.metadata)
     else:
-        with writing(target), whole_folder(target) as folder:
+        with whole_folder(target) as folder:
             if from_folder:
                 _copy_folder(sources[0], folder, number, tick)
             else:

@@ -111,6 +111,25 @@ def read_album(source: Path, warn: Callable[[str], None], pairs: str = "") -> Al
     return Album(taught, prior)
 
 
+def refuse_unsaid(shots: Sequence[Shot], what: str, advice: str, said: str = "") -> None:
+    """See that something is said of each picture.
+
+    Args:
+        shots: the pictures.
+        what: what they are called in an error, such as "pictures of the class".
+        advice: where to say it; {} is the name of the first, without its ending.
+        said: what is said of those that have no caption.
+
+    Raises:
+        InputError: some have neither; it counts them and names the first.
+    """
+    if unsaid := [shot.file for shot in shots if not (shot.caption or said)]:
+        raise InputError(
+            f"nothing is said of {len(unsaid)} {what}, {unsaid[0].name} among them: "
+            + advice.format(unsaid[0].stem)
+        )
+
+
 def divided(shots: Sequence[T], most: int) -> tuple[list[T], list[T]]:
     """Pictures to train on, and at most ``most`` and a tenth of all that only validation sees.
 
