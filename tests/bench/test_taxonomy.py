@@ -64,7 +64,7 @@ def test_the_lesson_reads_what_was_measured(written: Path):
     pytest.importorskip("fastapi")
     from mezzotint.lab.lessons.kinds import measured
 
-    table = measured.table.__wrapped__(written / "new" / "taxonomy.json")
+    table = measured.table(written / "new" / "taxonomy.json")
     assert table.keys() == measured.Table.__annotations__.keys()
     assert "two CPU cores" in table["made"]
     assert {len(row) for row in table["rows"]} == {len(table["columns"])}

@@ -309,3 +309,25 @@ def test_nothing_sticks_out(page, address, slug, width):
     page.goto(f"{address}/lessons/{slug}")
     page.locator(".plane path, #orders tbody tr").first.wait_for(state="attached")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_shows_what_samplers_pictures_are_good_for(page, address, monkeypatch):
+    found = {"ddim": [[4, 0.3], [20, 0.8]], "dpmpp_2m": [[4, 0.5], [20, 0.85]]}
+    told = {"made": "by a test", "true": 0.99, "samplers": found}
+    monkeypatch.setattr("mezzotint.lab.lessons.samplers.quality", lambda: told)
+    page.goto(f"{address}/lessons/samplers")
+    page.locator("#quality .line").first.wait_for(state="attached")
+    assert page.locator("#quality .line").count() == 3
+    assert page.locator("#quality .dashed").count() == 1
+    names = page.locator("#quality text").all_text_contents()
+    assert {*found, "true scenes", "4", "20"} <= {*names}
+    heights = [mark.bounding_box()["y"] for mark in page.locator("#quality .mark").all()]
+    assert heights[0] > heights[1]  # more calls, more pictures that show what was asked for
+    assert page.inner_text("#made") == "by a test"
+
+
+def test_it_shows_nothing_that_was_not_measured(page, address, monkeypatch):
+    monkeypatch.setattr("mezzotint.lab.lessons.samplers.quality", lambda: None)
+    page.goto(f"{address}/lessons/samplers")
+    page.locator("#orders tbody tr:nth-child(8)").wait_for()
+    assert not page.is_visible("#pictures-measured")

@@ -100,18 +100,20 @@ def _shares(name: str, drawn: Score, ceiling: Score, floor: Score) -> Row:
     return Row(name, f"{percents[0]} ({interval})", *percents[1:])
 
 
-def contact_sheet(pictures: Sequence[Image.Image], texts: Sequence[str]) -> Image.Image:
-    """Pictures of one size in rows of six, a text under each."""
+def contact_sheet(
+    pictures: Sequence[Image.Image], texts: Sequence[str], most: int = COLUMNS
+) -> Image.Image:
+    """Pictures of one size in rows of ``most``, a text under each."""
     width, height = pictures[0].size
     letters = max(9, width // 20)
     font = ImageFont.load_default(size=letters)
     wide, high = width + MARGIN, height + int(LINES * letters * 1.3) + MARGIN
-    rows = -(-len(pictures) // COLUMNS)
-    columns = min(COLUMNS, len(pictures))
+    rows = -(-len(pictures) // most)
+    columns = min(most, len(pictures))
     sheet = Image.new("RGB", (columns * wide + MARGIN, rows * high + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
     for k, (picture, text) in enumerate(zip(pictures, texts, strict=True)):
-        x, y = MARGIN + k % COLUMNS * wide, MARGIN + k // COLUMNS * high
+        x, y = MARGIN + k % columns * wide, MARGIN + k // columns * high
         sheet.paste(picture.convert("RGB"), (x, y))
         lines = textwrap.wrap(text, max(1, int(width / letters * 1.9)))[:LINES]
         draw.text((x, y + height + 2), "\n".join(lines), fill=(60, 60, 66), font=font, spacing=2)

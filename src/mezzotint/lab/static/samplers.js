@@ -1,6 +1,6 @@
 // Lesson 7: how near each sampler comes, in how many calls; on the model, and where that is known.
 
-import { $, filled, listen, make } from "/static/lab.js";
+import { $, ask, filled, listen, make } from "/static/lab.js";
 import { chart, decades, look } from "/static/plot.js";
 
 const NAMES = ["ddim", "heun", "dpm2", "dpmpp_2m", "deis", "unipc", "lms", "euler_ancestral"];
@@ -142,6 +142,23 @@ function measureExact() {
   });
 }
 
+// What bench/quality.py left: not how near a sampler comes, but what its pictures are good for.
+function drawQuality({ made, true: best, samplers }) {
+  const lines = NAMES.filter((name) => samplers[name]).map((name) => ({
+    ...look(NAMES.indexOf(name)),
+    name,
+    points: samplers[name].map(([calls, share]) => [calls, 100 * share]),
+  }));
+  const calls = [...new Set(lines.flatMap(({ points }) => points.map(([n]) => n)))].sort((a, b) => a - b);
+  const [from, to] = [calls[0], calls.at(-1)];
+  const scenes = { name: "true scenes", dashed: true, points: [from, to].map((n) => [n, 100 * best]) };
+  const x = { from, to, log: true, ticks: calls, label: "calls of the network, guided ones counted once" };
+  const y = { from: 0, to: 100, ticks: [0, 20, 40, 60, 80, 100] };
+  $("pictures-measured").hidden = false;
+  $("made").textContent = made;
+  chart($("quality"), { x, y, lines: [...lines, scenes] });
+}
+
 for (const name of NAMES) {
   const box = make("input", { type: "checkbox", id: `use-${name}` });
   box.checked = FIRST.includes(name);
@@ -156,3 +173,5 @@ $("stop").addEventListener("click", () => over("Stopped: what was measured stays
 for (const id of ["process", "spacing"]) $(id).addEventListener("change", measureExact);
 drawLive();
 measureExact();
+const { found } = await ask("/api/quality");
+if (found) drawQuality(found);

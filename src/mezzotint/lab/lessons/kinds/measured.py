@@ -1,11 +1,11 @@
 """What ``bench/taxonomy.py`` measured of the four kinds on pictures, if it has left its table."""
 
-import json
-from functools import cache
 from pathlib import Path
 from typing import TypedDict
 
-FILE = Path(__file__).parents[2] / "measured" / "taxonomy.json"
+from mezzotint.lab.measured import FOLDER, measured
+
+FILE = FOLDER / "taxonomy.json"
 
 
 class Table(TypedDict):
@@ -22,9 +22,6 @@ class Table(TypedDict):
     rows: list[list[str]]
 
 
-@cache
 def table(file: Path = FILE) -> Table | None:
     """The table, or None where nothing was measured."""
-    if not file.is_file():
-        return None
-    return json.loads(file.read_text("utf-8"))
+    return measured(file)

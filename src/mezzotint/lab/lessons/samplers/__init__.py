@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from mezzotint.errors import InputError
 from mezzotint.lab.lessons.lesson import Lesson
 from mezzotint.lab.lessons.samplers.exact import curves
 from mezzotint.lab.lessons.samplers.live import Question, References, measuring
 from mezzotint.lab.lessons.samplers.measure import chosen
+from mezzotint.lab.lessons.samplers.quality import quality
 from mezzotint.lab.live import Event, Lab
 from mezzotint.lab.own import own_for
 from mezzotint.pipeline.pipeline import Pipeline
@@ -37,7 +38,7 @@ def numbers(text: str) -> list[int]:
 
 
 def routes(lab: Lab) -> APIRouter:
-    """``/api/orders`` and ``/api/measure``."""
+    """``/api/orders``, ``/api/measure`` and ``/api/quality``."""
     router = APIRouter()
     references = References()
 
@@ -65,6 +66,10 @@ def routes(lab: Lab) -> APIRouter:
             yield from measuring(pipe, question, chosen(samplers), numbers(calls), references)
 
         return lab.events(begin)
+
+    @router.get("/api/quality")
+    def found() -> JSONResponse:
+        return JSONResponse({"found": quality()})
 
     return router
 
