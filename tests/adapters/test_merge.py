@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mezzotint.adapters.deltas import DoRA, LoRA
 from mezzotint.adapters.lora import LoRAFile, inject, lora
-from mezzotint.adapters.merge import LoRAs, extracted, merged, summed
+from mezzotint.adapters.merge import LoRAs, extracted, merged, narrowed, summed
 from mezzotint.adapters.merge_files import write_merged
 from mezzotint.adapters.save import save_lora
 from mezzotint.errors import InputError
@@ -83,6 +83,35 @@ def test_energy_is_the_share_that_is_kept():
         kept = [(found[n].norm() / exact[n].norm()) ** 2 for n in exact]
         assert min(kept) >= share - 1e-4
         assert min(kept) < 1 - 1e-3
+
+
+@pytest.mark.parametrize(("rank", "energy"), [(2, 1.0), (None, 0.7), (None, 1.0)])
+def test_a_narrowed_sum_is_the_nearest_of_its_rank(rank, energy):
+    base = sdxl()
+    whole = summed([(drawn(base, 2, 1, alpha=3.0), 1.0), (drawn(base, 3, 2), 1.0)])
+    exact, found = changes(whole, base), narrowed(whole, rank, energy)
+    near = changes(found, base)
+    assert near.keys() == exact.keys()
+    for part, own in found.items():
+        for name, narrow in own.items():
+            change = exact[f"{part}.{name}"]
+            squares = torch.linalg.svdvals(change.double().flatten(1)).square()
+            rest = squares[narrow.rank :].sum().sqrt()
+            away = (near[f"{part}.{name}"] - change).norm()
+            torch.testing.assert_close(away, rest, rtol=1e-3, atol=1e-5)
+            if rank:
+                assert narrow.rank == min(rank, whole[part][name].rank)
+            if energy < 1:
+                share = squares.cumsum(0) / squares.sum()
+                assert share[narrow.rank - 1] >= energy - 1e-6
+                assert narrow.rank == 1 or share[narrow.rank - 2] < energy
+
+
+def test_what_changes_nothing_is_left_out_of_a_narrowed_one():
+    nothing = LoRA(torch.zeros(8, 2), torch.ones(2, 4))
+    assert narrowed({"network": {"a.weight": nothing}}, rank=1) == {"network": {}}
+    with pytest.raises(InputError, match="give a rank from 1"):
+        narrowed({}, rank=0)
 
 
 @pytest.mark.parametrize("scales", [(1.0, 1.0), (0.5, -2.0)])

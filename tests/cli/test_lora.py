@@ -48,6 +48,16 @@ def test_into_a_model_and_out_of_it(home):
     torch.testing.assert_close(whole, 2 * half, atol=2e-3, rtol=1e-2)
 
 
+def test_a_sum_of_a_smaller_rank_is_near_the_whole(home):
+    run("sum", "near.safetensors", "--lora", "cat.safetensors", "--model", "model", "--rank", "1")
+    for file, new in (("cat", "whole"), ("near", "part")):
+        run("merge", "model", new, "--lora", f"{file}.safetensors")
+    whole, part = weight("whole") - weight("model"), weight("part") - weight("model")
+    away = (whole - part).norm() / whole.norm()
+    assert torch.linalg.matrix_rank(part.flatten(1), rtol=0.02) == 1
+    assert 0.01 < away < 0.9
+
+
 def test_into_a_variant_of_the_embedded_model(home, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(EMBEDDED, "storybook", Path("model"))
     run("merge", "storybook-unet", "new", "--lora", "cat.safetensors:0.5")

@@ -53,8 +53,7 @@ def extracted(
     Raises:
         InputError: a number is out of its range, sizes differ, or no layer does.
     """
-    if (rank is not None and rank < 1) or not 0 < energy <= 1:
-        raise InputError(f"rank {rank}, energy {energy:g}: give a rank from 1, an energy in (0, 1]")
+    _refuse_limits(rank, energy)
     found: LoRAs = {}
     for part in (name for name in tuned if name == "network" or name.startswith("text")):
         theirs = dict(base[part].module.named_modules()) if part in base else {}
@@ -94,6 +93,30 @@ def summed(loras: Sequence[tuple[Changes, float]]) -> LoRAs:
     }
 
 
+def narrowed(loras: LoRAs, rank: int | None = None, energy: float = 1.0) -> LoRAs:
+    """The nearest LoRAs of smaller rank (Eckart & Young), without layers that they do not change.
+
+    Args:
+        loras: plain ones, as ``summed`` and ``extracted`` give them.
+        rank: at most so many for each layer; no limit by default.
+        energy: share of the sum of squares of each layer's change to be kept, 0…1.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+    _refuse_limits(rank, energy)
+    near = {
+        part: {name: _narrow(lora, rank, energy) for name, lora in own.items()}
+        for part, own in loras.items()
+    }
+    return {part: {name: lora for name, lora in own.items() if lora} for part, own in near.items()}
+
+
+def _refuse_limits(rank: int | None, energy: float) -> None:
+    if (rank is not None and rank < 1) or not 0 < energy <= 1:
+        raise InputError(f"rank {rank}, energy {energy:g}: give a rank from 1, an energy in (0, 1]")
+
+
 def _beside(pairs: Sequence[tuple[Tensor, Tensor]]) -> LoRA:
     ups, downs = zip(*pairs, strict=True)
     shape = downs[0].shape[1:]  # files may say 1 × 1 of a linear layer
@@ -102,14 +125,30 @@ def _beside(pairs: Sequence[tuple[Tensor, Tensor]]) -> LoRA:
 
 def _nearest(change: Tensor, rank: int | None, energy: float) -> LoRA | None:
     """The LoRA nearest to a change; None where there is none."""
-    left, sizes, right = torch.linalg.svd(change.flatten(1), full_matrices=False)
+    found = torch.linalg.svd(change.flatten(1), full_matrices=False)
+    return _truncated(*found, change.shape, rank, energy)
+
+
+def _narrow(lora: LoRA, rank: int | None, energy: float) -> LoRA | None:
+    """The LoRA nearest to another's change, which is not multiplied out: SVD between two QRs."""
+    left, up = torch.linalg.qr(lora.factor * lora.up.flatten(1).double())
+    right, down = torch.linalg.qr(lora.down.flatten(1).double().mT)
+    turn, sizes, back = torch.linalg.svd(up @ down.mT, full_matrices=False)
+    shape = torch.Size([len(left), *lora.down.shape[1:]])
+    return _truncated(left @ turn, sizes, back @ right.mT, shape, rank, energy)
+
+
+def _truncated(
+    left: Tensor, sizes: Tensor, right: Tensor, shape: torch.Size, rank: int | None, energy: float
+) -> LoRA | None:
+    """The first of a change's singular vectors and values, as many as are asked for."""
     squares = sizes.square().cumsum(0)
     if not squares[-1]:
         return None
     # what rounding left is no part of the change
-    noise = torch.finfo(torch.float32).eps * sizes[0] * max(change.shape[0], change[0].numel())
+    noise = torch.finfo(torch.float32).eps * sizes[0] * max(shape[0], shape[1:].numel())
     needed = int((squares < energy * squares[-1]).sum()) + 1
     kept = max(1, min(needed, int((sizes > noise).sum()), rank or len(sizes)))
     root = sizes[:kept].sqrt()
-    down = (root[:, None] * right[:kept]).reshape(kept, *change.shape[1:])
+    down = (root[:, None] * right[:kept]).reshape(kept, *shape[1:])
     return LoRA((left[:, :kept] * root).float(), down.float())

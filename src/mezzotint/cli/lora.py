@@ -11,6 +11,8 @@ app = typer.Typer(help="LoRAs into models, out of models, and of each other.", n
 LoRAs = Annotated[
     list[str], Option("--lora", help="A file or name, and its scale: fox:0.8; may be repeated.")
 ]
+Rank = Annotated[int | None, Option(help="At most this for each layer.")]
+Energy = Annotated[float, Option(help="Share of each layer's change to keep, in squares.")]
 Form = Annotated[str, Option(help="Whose keys it gets: kohya or peft.")]
 
 
@@ -42,8 +44,8 @@ def extract(
     tuned: Annotated[str, Argument(help="The model that was trained, or its name.")],
     base: Annotated[str, Argument(help="The model that it was trained from.")],
     out: Annotated[Path, Argument(help="NAME.safetensors.")],
-    rank: Annotated[int | None, Option(help="At most this for each layer.")] = 16,
-    energy: Annotated[float, Option(help="Share of each layer's difference to keep.")] = 1.0,
+    rank: Rank = 16,
+    energy: Energy = 1.0,
     form: Form = "kohya",
 ) -> None:
     """Write the LoRA that is nearest to the difference of two models."""
@@ -63,10 +65,12 @@ def add(
     out: Annotated[Path, Argument(help="NAME.safetensors.")],
     loras: LoRAs,
     model: Annotated[str | None, Option(help="What they are for.")] = None,
+    rank: Rank = None,
+    energy: Energy = 1.0,
     form: Form = "kohya",
 ) -> None:
-    """Write one LoRA that does what several do together, their ranks added up."""
-    from mezzotint.adapters.merge import summed
+    """Write one LoRA that does what several do, or the nearest to it of a smaller rank."""
+    from mezzotint.adapters.merge import narrowed, summed
     from mezzotint.adapters.save import FORMS, save_lora
     from mezzotint.cli.drawing import lora_named
     from mezzotint.errors import choose
@@ -76,5 +80,7 @@ def add(
     parts = load(model).model.parts
     files = [lora_named(each) for each in loras]
     pairs = [(file.changes(parts)[0], float(file.scale)) for file in files]  # pyright: ignore
-    save_lora(out, summed(pairs), parts, FORMS[form])
+    whole = summed(pairs)
+    limited = rank is not None or energy < 1
+    save_lora(out, narrowed(whole, rank, energy) if limited else whole, parts, FORMS[form])
     print(out)
