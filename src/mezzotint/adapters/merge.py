@@ -125,8 +125,8 @@ def _beside(pairs: Sequence[tuple[Tensor, Tensor]]) -> LoRA:
 
 def _nearest(change: Tensor, rank: int | None, energy: float) -> LoRA | None:
     """The LoRA nearest to a change; None where there is none."""
-    found = torch.linalg.svd(change.flatten(1), full_matrices=False)
-    return _truncated(*found, change.shape, rank, energy)
+    left, sizes, right = torch.linalg.svd(change.flatten(1), full_matrices=False)
+    return _truncated(left, sizes, right, change.shape, rank, energy)
 
 
 def _narrow(lora: LoRA, rank: int | None, energy: float) -> LoRA | None:
