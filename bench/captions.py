@@ -121,8 +121,7 @@ def scores(report: dict[str, Report]) -> Iterator[str]:
 PAGE = """\
 # What captions tell
 
-This page is written by `python bench/captions.py`, which measured every number in it on the model
-`{digest}`.
+This page is written by `python bench/captions.py`, which measured every number in it on {model}.
 
 The world tells every scene in four densities ([world.md](world.md)), and the model was trained on
 all of them: 40 % dense, 30 % short, 20 % bare and 10 % tags. DALL·E 3's lesson (Betker et al. 2023)
@@ -157,7 +156,7 @@ def page(
     pipe: mz.Pipeline, args: argparse.Namespace, rows: list[str], report: dict[str, Report]
 ) -> str:
     return PAGE.format(
-        digest=pipe.model.digest,
+        model=f"`{args.model}`" if args.model else "the embedded model",
         scenes=args.scenes,
         rows="\n".join(rows),
         prompts=args.prompts,

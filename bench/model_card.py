@@ -208,6 +208,9 @@ Every prompt with the seeds {seeds}, none left out, with the engine `eager`:
 
 ![The prompts above, a row each](model-card.jpg)
 
+[gallery.png](gallery.png) has 64 prompts of the test, the first seed of each;
+[quality.md](quality.md) what guidance, samplers and steps do to all of its figures.
+
 ## Which objects it draws recognisably
 
 A picture of each of the {objects} in a meadow, in the snow, on a beach and in a city, with the

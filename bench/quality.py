@@ -115,7 +115,7 @@ def draw(
 
 
 def rows(some: list[Point], found: dict[Point, Evaluation]) -> str:
-    lines = []
+    lines = list[str]()
     for point in some:
         sampler, steps, scale = point
         figures = (f"{FIGURES[name](found[point]):.2f}" for name in shown(found))

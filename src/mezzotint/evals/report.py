@@ -107,14 +107,16 @@ def contact_sheet(
     width, height = pictures[0].size
     letters = max(9, width // 20)
     font = ImageFont.load_default(size=letters)
-    wide, high = width + MARGIN, height + int(LINES * letters * 1.3) + MARGIN
+    across = max(1, int(width / letters * 1.9))
+    wrapped = [textwrap.wrap(text, across)[:LINES] for text in texts]
+    lines = max(map(len, wrapped))
+    wide, high = width + MARGIN, height + int(lines * letters * 1.3) + MARGIN
     rows = -(-len(pictures) // most)
     columns = min(most, len(pictures))
     sheet = Image.new("RGB", (columns * wide + MARGIN, rows * high + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
-    for k, (picture, text) in enumerate(zip(pictures, texts, strict=True)):
+    for k, (picture, said) in enumerate(zip(pictures, wrapped, strict=True)):
         x, y = MARGIN + k % columns * wide, MARGIN + k // columns * high
         sheet.paste(picture.convert("RGB"), (x, y))
-        lines = textwrap.wrap(text, max(1, int(width / letters * 1.9)))[:LINES]
-        draw.text((x, y + height + 2), "\n".join(lines), fill=(60, 60, 66), font=font, spacing=2)
+        draw.text((x, y + height + 2), "\n".join(said), fill=(60, 60, 66), font=font, spacing=2)
     return sheet

@@ -167,7 +167,7 @@ STUDENT = replace(
         walk=Walk(cfg=4.0, steps=16, stops=4, spacing="trailing"),
         paths=4096,
         held_out_paths=64,
-        rank=32,
+        rank=16,
         prompts=_DENOISER_TASK.prompts,
     ),
     pictures=DENOISER.pictures,
@@ -192,10 +192,10 @@ FOLDED = replace(
         times="logit_normal",
         times_mean=0.6,
         times_std=1.2,
-        rank=32,
+        rank=8,
         prompts=_DENOISER_TASK.prompts,
     ),
-    pictures=DENOISER.pictures,
+    pictures=AUTOENCODER.pictures,
 )
 """Guidance in the weights; it stands on a model and on the autoencoder's run."""
 
