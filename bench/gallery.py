@@ -1,7 +1,7 @@
 """Write docs/gallery.png, the first seed of 64 prompts: `python bench/gallery.py`.
 
 They are spread evenly over the 600 of `mezzotint eval`, so that nothing is chosen by hand, and ask
-for combinations that the model was never shown.
+for combinations that the model was never shown. They are drawn on the engine `eager`.
 """
 
 import argparse
