@@ -121,8 +121,8 @@ def scores(report: dict[str, Report]) -> Iterator[str]:
 PAGE = """\
 # What captions tell
 
-This page is written by `python bench/captions.py`, which measured every number in it on {model}, on the
-engine `eager`.
+This page is written by `python bench/captions.py`, which measured every number in it on {model},
+on the engine `eager`.
 
 The world tells every scene in four densities ([world.md](world.md)), and the model was trained on
 all of them: 40 % dense, 30 % short, 20 % bare and 10 % tags. DALL·E 3's lesson (Betker et al. 2023)

@@ -271,3 +271,19 @@ def test_a_map_of_another_shape_is_refused(file: Path) -> None:
         drawn(parts(), [controlnet(file, wide)])
     nearly = PICTURE.resize((130, 96))
     assert relative_error(drawn(parts(), [controlnet(file, nearly)]), drawn(parts())) > 1e-3
+
+
+def test_its_contents_are_its_weights_and_the_picture(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "again" / file.name
+    other.parent.mkdir()
+    save_file({key: tensor + 1 for key, tensor in load_file(file).items()}, other)
+    flipped = PICTURE.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    worn = [(file, PICTURE), (file, PICTURE), (other, PICTURE), (file, flipped)]
+    found = []
+    for path, picture in worn:
+        injected = controlnet(path, picture).inject(parts())
+        injected.eject()
+        found.append((injected.told, injected.contents()))
+    assert found[0] == found[1]
+    assert len({told for told, _ in found}) == 1
+    assert len({contents for _, contents in found}) == 3

@@ -210,3 +210,14 @@ def test_an_encoder_may_be_shared(folder: Path) -> None:
     assert isinstance(shared, ImagePrompt)
     own = ip_adapter(folder / "plain.safetensors", PICTURE)
     assert torch.equal(drawn(parts(), [shared]), drawn(parts(), [own]))
+
+
+def test_its_contents_are_its_weights_and_the_picture(folder: Path) -> None:
+    worn = [("plain", PICTURE), ("plain", PICTURE), ("plain", OTHER), ("plus", PICTURE)]
+    found = []
+    for name, picture in worn:
+        injected = ip_adapter(folder / f"{name}.safetensors", picture).inject(parts())
+        injected.eject()
+        found.append(injected.contents())
+    assert found[0] == found[1]
+    assert len(set(found)) == 3

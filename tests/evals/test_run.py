@@ -173,6 +173,17 @@ def test_pictures_of_another_execution_or_adapter_are_not_taken_for_these(tiny, 
     assert wearing(OWN) not in names  # what it does nobody knows
 
 
+def test_pictures_of_an_adapter_that_was_trained_anew_are_not_taken_for_these(tiny, tmp_path: Path):
+    def name(contents: str) -> str:
+        worn = Injected(lambda: None, told=("lora", "oil:1.0"), contents=lambda: contents)
+        pipe = replace(tiny, injected=[worn])
+        draw = Gallery(pipe, tmp_path, {"steps": 1}, 1, lambda *_: None)
+        draw(["a fox"], [0])
+        return draw.asked[0][1].name
+
+    assert name("as it was") == name("as it was") != name("as it is")
+
+
 def test_fewer_prompts_are_the_first_of_each_skill(scenes):
     few, whole = run._asks(21), list(run.skill_prompts(count=PROMPTS))
     assert run._asks(PROMPTS) == sorted(whole, key=lambda ask: SKILLS.index(ask.skill))

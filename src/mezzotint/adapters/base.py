@@ -62,6 +62,7 @@ class Injected:
             a step of each, and each in a run of its own.
         told: what the recipes of pictures say of it.
         mapped: whether it says what is where in the whole of a picture.
+        contents: what stands for what it holds, where ``told`` is only what that is called.
     """
 
     eject: Callable[[], None]
@@ -70,6 +71,7 @@ class Injected:
     run: Callable[[Run], None] = _nothing
     told: Told = OWN
     mapped: bool = False
+    contents: Callable[[], str] = str
 
 
 class Adapter(Protocol):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mezzotint import weights
 from mezzotint.adapters.base import Injected
+from mezzotint.adapters.contents import digest
 from mezzotint.adapters.fit import unet_for
 from mezzotint.adapters.pictures import Picture, opened, resized
 from mezzotint.checkpoints.folder import load_complete
@@ -109,7 +110,12 @@ class Control:
 
         handle = unet.register_forward_pre_hook(hook, with_kwargs=True)
         told = f"{self.name} with a picture (scale {self.scale}, {self.start} to {self.end})"
-        return Injected(handle.remove, at, told=("ControlNet", told), mapped=True)
+        return Injected(
+            handle.remove, at, told=("ControlNet", told), mapped=True, contents=self._contents
+        )
+
+    def _contents(self) -> str:
+        return digest(self.network.state_dict(), self.image)
 
     def _seen(self, width: int, height: int) -> Tensor:
         """The picture as an image (1, 3, height, width) in [0, 1]."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mezzotint.adapters.base import Injected
+from mezzotint.adapters.contents import digest
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
@@ -70,7 +71,10 @@ class TextualInversion:
                     if not table.words:
                         encoder.tokens = table.base[0]
 
-        return Injected(eject, told=("embedding", self.name))
+        def contents() -> str:
+            return digest({str(width): vectors for width, vectors in self.vectors.items()})
+
+        return Injected(eject, told=("embedding", self.name), contents=contents)
 
 
 class ExtendedEmbedding(nn.Embedding):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mezzotint import weights
 from mezzotint.adapters.base import Injected
+from mezzotint.adapters.contents import digest
 from mezzotint.adapters.fit import made_for, unet_for
 from mezzotint.adapters.image_encoder import Eye, open_eye
 from mezzotint.adapters.pictures import Picture, opened
@@ -74,7 +75,10 @@ class ImagePrompt:
             return Injected(lambda: None, told=told)
         pairs = self.network.keys_values(self.tokens(next(unet.parameters())))
         eject = decouple(attentions, pairs, self.scale, lambda b: _rows(unet, b))
-        return Injected(eject, told=told)
+        return Injected(eject, told=told, contents=self._contents)
+
+    def _contents(self) -> str:
+        return digest(self.network.state_dict()) + digest(self.eye.tower.state_dict(), self.image)
 
     @torch.no_grad()
     def tokens(self, like: Tensor) -> Tensor:

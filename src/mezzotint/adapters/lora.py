@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mezzotint.adapters import dialects
 from mezzotint.adapters.base import Injected, Report, Told
 from mezzotint.adapters.blocks import factor_for
+from mezzotint.adapters.contents import digest
 from mezzotint.adapters.deltas import Delta, rows
 from mezzotint.adapters.names import Layer, Names
 from mezzotint.adapters.origin import made_for
@@ -80,7 +81,7 @@ class LoRAFile:
         """Put the changes into the networks; see ``Adapter``."""
         changes, report = self.changes(parts)
         made = inject(changes, parts, self.name, self.scale, self.blocks, self.fused, report)
-        return replace(made, told=self._told())
+        return replace(made, told=self._told(), contents=lambda: digest(self.tensors))
 
     def _told(self) -> Told:
         if self.blocks or callable(self.scale):

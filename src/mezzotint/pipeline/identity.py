@@ -5,9 +5,9 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
 
 from mezzotint.adapters.base import OWN, Injected
+from mezzotint.adapters.contents import raw
 from mezzotint.engines.calls import weights
 from mezzotint.families.base import Model
 from mezzotint.pipeline.pipeline import Pipeline
@@ -31,27 +31,26 @@ def weights_digest(model: Model) -> str:
     process = family.process
     times = torch.linspace(process.t_clean, process.t_noise, TIMES, dtype=torch.float64)
     for tensor in (model.latent_mean, model.latent_std, *process.curve(times)):
-        digest.update(_bytes(tensor))
+        digest.update(raw(tensor))
     for part, network in model.modules.items():
         for name, weight in weights(network).items():
             digest.update(f"{part} {name} {weight.dtype} {tuple(weight.shape)}".encode())
-            digest.update(_bytes(weight))
+            digest.update(raw(weight))
     return digest.hexdigest()[:10]
 
 
 def drawn_by(pipe: Pipeline) -> list[object]:
     """All but the weights: the model's name, its numbers, their execution, what is attached.
 
-    An adapter counts by what it tells of itself, such as a LoRA's name and strength. One of
-    somebody's own tells nothing: it counts as another each time that it is attached.
+    An adapter counts by what it tells of itself, such as a LoRA's name and strength, and by what it
+    holds. One of somebody's own tells neither: it counts as another each time that it is attached.
     """
-    worn = [
-        each.told if each.told != OWN else ("adapter", _once.setdefault(each, uuid4().hex))
-        for each in pipe.injected
-    ]
+    worn = [(*each.told, _holds(each)) for each in pipe.injected]
     return [pipe.source, str(pipe.model.dtype), pipe.executed, worn]
 
 
-def _bytes(tensor: Tensor) -> memoryview:
-    rows = tensor.detach().cpu().contiguous().reshape(-1)
-    return rows.view(torch.uint8).numpy().data  # numpy knows no bfloat16
+def _holds(adapter: Injected) -> str:
+    if adapter not in _once:
+        unknown = uuid4().hex if adapter.told == OWN else ""
+        _once[adapter] = adapter.contents() or unknown
+    return _once[adapter]

@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from mezzotint.adapters.base import Adapter
+from mezzotint.adapters.contents import digest
 from mezzotint.adapters.controlnet import controlnet
 from mezzotint.adapters.embedding import embedding
 from mezzotint.adapters.ip_adapter import ip_adapter
@@ -176,7 +177,7 @@ class Studio:
 
 def looks(picture: Image.Image) -> str:
     """What stands for a picture's pixels."""
-    return _digest(f"{picture.mode} {picture.size}".encode() + picture.tobytes())
+    return digest({}, picture)
 
 
 def contents(path: Path) -> str:
