@@ -114,7 +114,9 @@ def row(texts: Sequence[str], told: Tensor, density: str) -> str:
 def scores(report: dict[str, Report]) -> Iterator[str]:
     for name, each in report.items():
         shares = [each.drawn.overall, *(each.drawn.skills[skill] for skill in SKILLS)]
-        cells = " | ".join(f"{100 * score.share:.0f}" for score in shares)
+        cells = " | ".join(
+            f"{100 * s.share:.0f} ({100 * s.low:.0f}–{100 * s.high:.0f})" for s in shares
+        )
         yield f"| {name} | {cells} |"
 
 
@@ -145,11 +147,14 @@ picture whole.
 
 {prompts} prompts of the test in the words that it has, which name what is asked for, and in those
 of a dense caption of a scene in which it is so; the first seed of each, percent that the
-[judge](evals.md) finds right:
+[judge](evals.md) finds right, and 95 % confidence intervals:
 
 | prompts | overall | {skills} |
 |---|---|{rule}|
 {scores}
+
+Where intervals overlap, nothing is shown either way for a model that was trained on both kinds of
+caption. What one that was trained on dense captions alone would do was not measured.
 """
 
 
