@@ -1,7 +1,9 @@
 """`--control`: what is read of one line, and what is found in a photograph."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from oracles import randomised
 from PIL import Image
 from typer.testing import CliRunner
 
+import mezzotint as mz
 from mezzotint.adapters import controlnet as controlnet_module
 from mezzotint.adapters import maps
 from mezzotint.adapters.controlnet import CONTROL, KINDS, save_control
@@ -20,6 +23,7 @@ from mezzotint.families.sizes.storybook_presets import SIZES
 from mezzotint.models.controlnet import ControlNet, ControlNetParams
 
 SIZE = (64, 48)
+edit = import_module("mezzotint.cli.edit")  # which the package has a verb of that name for
 UNET = replace(SIZES.unet, channels=(16,), depths=(0,), heads=(1,), context_width=8, y_width=0)
 
 
@@ -85,7 +89,7 @@ def test_what_is_followed_is_not_written_over(model: Path, follows: str, out: li
     whole = Path("photo.png").read_bytes()
     Path(follows).write_bytes(whole)
     words = ["generate", "a fox", "--control", f"depth={follows}:0.5", *out]
-    with pytest.raises(InputError, match=r"png is what --control follows: name another -o"):
+    with pytest.raises(InputError, match=r"png would be written over: name another -o"):
         CliRunner().invoke(app, words, catch_exceptions=False)
     assert Path(follows).read_bytes() == whole
 
@@ -128,3 +132,24 @@ def test_anything_else_is_said_in_a_line(model: Path, text: str, says: str) -> N
         controls([text], str(model), SIZE)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [((), (64, 48)), (("--size", "32x24"), (32, 24)), (("--model", "other"), (64, 48))],
+)
+def test_edit_follows_maps_of_its_results_size(model: Path, monkeypatch, words, size) -> None:
+    asked = []
+
+    def told(*given: object) -> list[object]:
+        asked.append(given)
+        raise InputError("enough")
+
+    pipe = SimpleNamespace(model=SimpleNamespace(family=SimpleNamespace(size=16)))
+    monkeypatch.setattr(mz, "load", lambda *_, **__: pipe, raising=False)
+    monkeypatch.setattr(edit, "controls", told)
+    verb = ["edit", "photo.png", "a fox", "--control", "edges=photo.png:0.5", *words]
+    with pytest.raises(InputError, match="enough"):
+        CliRunner().invoke(app, verb, catch_exceptions=False)
+    name = words[1] if "--model" in words else None
+    assert asked == [(["edges=photo.png:0.5"], name, size)]

@@ -3,6 +3,7 @@
 import re
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from steered import steered
 
 import mezzotint as mz
 from mezzotint.errors import InputError
@@ -55,6 +57,20 @@ def test_strength_1_is_what_is_drawn_without_the_picture(tiny: Pipeline):
     alone = tiny.generate(FOX, seed=3, steps=4, cfg=3.0, width=48, height=32).images[0]
     assert np.array_equal(whole, np.asarray(alone))
     assert not np.array_equal(edited(tiny, strength=0.75, cfg=3.0, steps=4), whole)
+
+
+def test_a_changed_picture_follows_a_map(tmp_path: Path):
+    """As a new one does: where strength is 1, bit for bit."""
+    folder = steered(tmp_path)
+    pipe, how = mz.load(folder), {"seed": 3, "steps": 2, "width": 48, "height": 32}
+    drawn = {}
+    for colour in ("black", "white"):
+        shown = Image.new("RGB", (48, 32), colour)
+        with pipe.attached(mz.controlnet(f"{folder}#edges", shown)):
+            whole, half = (pipe.edit(PICTURE, FOX, strength=s, **how).latents for s in (1, 0.5))
+            assert torch.equal(whole, pipe.generate(FOX, **how).latents)
+        drawn[colour] = half
+    assert not torch.equal(*drawn.values())
 
 
 def test_a_plain_model_takes_six_tenths_of_the_steps(tiny: Pipeline):

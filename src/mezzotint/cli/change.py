@@ -1,14 +1,89 @@
-"""What is said of an edit on the command line: masks and margins."""
+"""What is said of an edit on the command line: how far, where, and masks and margins in words."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
 
 from mezzotint.errors import InputError
 
 if TYPE_CHECKING:
     from mezzotint.pipeline.editing.masks import Mask
+    from mezzotint.pipeline.request import EditOptions, Options
 
 SIDES: tuple[str, ...] = ("left", "top", "right", "bottom")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What can be said of how a picture is changed; `EditOptions` tells what it means."""
+
+    mask: Annotated[
+        str | None,
+        Option(
+            metavar="MASK",
+            help="Where to paint anew; the rest stays, bit for bit. A picture of IN's size, white "
+            "there; box:0.1,0.2,0.5,0.9, its left, top, right and bottom, or in pixels; or "
+            "word:fox, where IN shows a word of --source or PROMPT.",
+        ),
+    ] = None
+    strength: Annotated[
+        float | None,
+        Option(
+            help="0 gives IN back, 1 begins with noise alone.",
+            show_default="0.6; 1 with --mask, --expand, --source",
+        ),
+    ] = None
+    expand: Annotated[
+        str | None,
+        Option(
+            metavar="N|SIDE=N,…",
+            help="Paint more around IN: 0.5 at every side, or left=128,right=128; shares of the "
+            "side up to 1, pixels above.",
+        ),
+    ] = None
+    instruct: Annotated[
+        bool,
+        Option("--instruct", help="PROMPT says what to do to IN, as InstructPix2Pix takes it."),
+    ] = False
+    image_cfg: Annotated[
+        float | None,
+        Option(help="How much InstructPix2Pix keeps to the picture.", show_default="1.5"),
+    ] = None
+    source: Annotated[
+        str | None,
+        Option(
+            help="What IN shows: its attention is kept, and only what PROMPT says otherwise "
+            "changes."
+        ),
+    ] = None
+    keep: Annotated[float, Option(help="Share of the steps that --source holds for.")] = 0.8
+    passes: Annotated[
+        int | None,
+        Option(
+            help="Go over each stretch of the steps so often; it joins what is painted better.",
+            show_default="1; 4 with --expand",
+        ),
+    ] = None
+
+    def options(self, result: "Options") -> "EditOptions":
+        """What is asked of the pipeline, with those of the result; a mask's picture is read.
+
+        Raises:
+            InputError: one is not written as it has to be, or the mask cannot be read.
+        """
+        return {
+            **result,
+            "mask": None if self.mask is None else mask_of(self.mask),
+            "strength": self.strength,
+            "expand": None if self.expand is None else expand_of(self.expand),
+            "instruct": self.instruct,
+            "image_cfg": self.image_cfg,
+            "source": self.source,
+            "keep": self.keep,
+            "passes": self.passes,
+        }
 
 
 def mask_of(text: str) -> "Mask":

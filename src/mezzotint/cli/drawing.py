@@ -1,17 +1,170 @@
-"""From a stream of steps to PNG files, for the verbs that draw."""
+"""How verbs that draw are told to do it, and from a stream of steps to PNG files."""
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from typer import Option
+
+from mezzotint.cli import options
+from mezzotint.cli.controls import pictures
+from mezzotint.cli.output import check_picture, numbered, size_of
 from mezzotint.errors import InputError
 
 if TYPE_CHECKING:
     from mezzotint.adapters.base import Adapter
     from mezzotint.adapters.lora import LoRAFile
     from mezzotint.pipeline.pipeline import Pipeline, Step
+    from mezzotint.pipeline.request import Options
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What can be said of how pictures are drawn; `Options` tells what it means."""
+
+    out: Annotated[
+        Path, Option("--out", "-o", help="The PNG to write; -n 3 writes NAME-1.png to NAME-3.png.")
+    ] = Path("mezzotint.png")
+    overwrite: Annotated[bool, Option("--overwrite", help="Write over a picture that is read.")] = (
+        False
+    )
+    count: Annotated[int, Option("-n", help="How many pictures: seeds SEED, SEED+1, …")] = 1
+    seed: Annotated[
+        int | None, Option(help="Same seed, same picture; -1 is random.", show_default="random")
+    ] = None
+    size: Annotated[
+        str | None,
+        Option(metavar="WxH", help="Pixels.", show_default="the model's; the changed picture's"),
+    ] = None
+    steps: options.Steps = None
+    cfg: options.Cfg = None
+    cfg_interval: Annotated[
+        str | None,
+        Option(
+            metavar="START:END",
+            help="Guide between these shares of the steps only, which is quicker: 0.1:0.8.",
+            show_default="0:1",
+        ),
+    ] = None
+    guidance: Annotated[
+        float | None,
+        Option(help="Guidance that FLUX.1 and LCMs are told.", show_default=options.MODELS),
+    ] = None
+    negative: Annotated[str, Option(help="What the picture should not show.")] = ""
+    prompts: Annotated[
+        list[str] | None,
+        Option(
+            "--prompt",
+            metavar="NAME=TEXT",
+            help="What one text encoder reads instead: text_2='in oils'; may be repeated.",
+        ),
+    ] = None
+    sampler: options.Sampler = None
+    spacing: options.Spacing = None
+    dialect: Annotated[
+        str, Option(help="Prompt language: mezzotint, a1111, comfyui, or diffusers, without any.")
+    ] = "mezzotint"
+    clip_skip: Annotated[
+        int | None,
+        Option(help="CLIP's layer from the end: 1 is the last.", show_default=options.MODELS),
+    ] = None
+    noise: Annotated[
+        str, Option(help="Whose noise the seed stands for: mezzotint, diffusers, a1111, comfyui.")
+    ] = "mezzotint"
+    lora: Annotated[
+        list[str] | None,
+        Option(help="A LoRA's file or name, and its scale: style or style:0.8; may be repeated."),
+    ] = None
+    control: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME=PICTURE",
+            help="What to follow: edges=house.png, depth=map.png, boxes=0.1,0.2,0.5,0.9, or a "
+            "ControlNet's file and its map; then :SCALE, or :SCALE:START:END; may be repeated.",
+        ),
+    ] = None
+    saving: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME[:NUMBER]",
+            help="Nearly the same picture, sooner: deepcache:3, first_block:0.1, "
+            "token_merging:0.5; may be repeated (docs/savings.md).",
+        ),
+    ] = None
+    part: Annotated[
+        list[str] | None,
+        Option(
+            help="A further file, with an autoencoder or a text encoder, or a tokenizer's folder; "
+            "may be repeated."
+        ),
+    ] = None
+    dtype: options.DType = "fp32"
+    low_memory: Annotated[
+        bool, Option("--low-memory", help="Slower: networks in memory in turn, pictures in strips.")
+    ] = False
+    engine: Annotated[
+        str, Option(help="What executes networks: auto, eager, compiled, … (docs/engines.md)")
+    ] = "auto"
+
+    def paths(self, *read: Path) -> list[Path]:
+        """Where the pictures go.
+
+        Raises:
+            InputError: they cannot, or are read as well, as --control's are.
+        """
+        paths = numbered(self.out, self.count)
+        given = [path.resolve() for path in (*read, *pictures(self.control or []))]
+        for path in paths:
+            check_picture(path)
+            if not self.overwrite and path.resolve() in given:
+                raise InputError(
+                    f"{path} would be written over: name another -o, or say --overwrite"
+                )
+        return paths
+
+    def options(self) -> "Options":
+        """What is asked of the pipeline.
+
+        Raises:
+            InputError: one is not written as it has to be.
+        """
+        width, height = size_of(self.size) if self.size is not None else (None, None)
+        return {
+            "width": width,
+            "height": height,
+            "negative": self.negative,
+            "steps": self.steps,
+            "cfg": self.cfg,
+            "cfg_interval": None if self.cfg_interval is None else _shares(self.cfg_interval),
+            "seed": self.seed,
+            "batch": self.count,
+            "sampler": self.sampler,
+            "spacing": self.spacing,
+            "dialect": self.dialect,
+            "guidance": self.guidance,
+            "noise": self.noise,
+            "clip_skip": self.clip_skip,
+            "prompts": _named(self.prompts or []),
+        }
+
+    def load(self, model: str | None) -> "Pipeline":
+        """The pipeline that draws.
+
+        Raises:
+            InputError: the model cannot be loaded.
+        """
+        import mezzotint as mz
+
+        return mz.load(
+            model,
+            *(self.part or []),
+            dtype=self.dtype,
+            engine=self.engine,
+            low_memory=self.low_memory,
+        )
 
 
 def draw(
@@ -40,7 +193,7 @@ def draw(
         print(path)
 
 
-def named(texts: Sequence[str]) -> dict[str, str]:
+def _named(texts: Sequence[str]) -> dict[str, str]:
     """Read NAME=TEXT.
 
     Raises:
@@ -55,7 +208,7 @@ def named(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def shares_of(text: str) -> tuple[float, float]:
+def _shares(text: str) -> tuple[float, float]:
     """Read START:END, two shares of the steps.
 
     Raises:
