@@ -8,19 +8,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import save_file
 
 import mezzotint as mz
 from mezzotint.checkpoints.folder import write_manifest
 from mezzotint.cli import main
-from mezzotint.pipeline.metadata import read
+from mezzotint.pipeline.metadata import attach, png, read
+from mezzotint.pipeline.pipeline import Pipeline
 
 COMMAND = [sys.executable, "-m", "mezzotint"]
 FOX = "a fox in the snow at night"
@@ -251,6 +255,30 @@ def test_the_command_that_makes_a_picture_again_names_what_was_attached(
     assert ran.out == "a-again.png\n"
     again, was, plain = (Path(f"{name}.png").read_bytes() for name in ("a-again", "a", "plain"))
     assert again == was != plain
+
+
+def test_the_command_that_makes_a_picture_again_says_what_computed_it(
+    run: Run, tiny: Pipeline, monkeypatch
+):
+    model = deepcopy(tiny.model)
+    for network in model.modules.values():
+        network.to(torch.bfloat16)
+    half = replace(tiny, model=model, executed="compiled, low memory")
+    monkeypatch.setattr(mz, "load", lambda *_, **__: half, raising=False)
+    run("generate", "a fox", "-o", "half.png")
+    recipe = read(Path("half.png"))
+    assert (recipe.dtype, recipe.engine) == ("bf16", "compiled")
+    assert "--dtype bf16 --engine compiled" in run("inspect", "half.png").out
+    with Image.open("half.png") as image:
+        attach(replace(recipe, dtype="rm", engine="$(rm -r .)"), image)
+        Path("odd.png").write_bytes(png(image))
+    odd = run("inspect", "odd.png").out
+    assert odd.startswith("mezzotint generate")
+    assert "rm" not in odd
+    monkeypatch.setattr(mz, "load", lambda *_, **__: tiny, raising=False)
+    run("generate", "a fox", "-o", "whole.png")
+    usual = run("inspect", "whole.png").out
+    assert not {"--dtype", "--engine"} & set(usual.split())
 
 
 def test_what_a_prompt_loses_is_said_in_one_line(run: Run):

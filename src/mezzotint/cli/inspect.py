@@ -55,6 +55,8 @@ def command(recipe: "Recipe", out: Path) -> str:
     """
     from mezzotint.diffusion import SPACINGS
     from mezzotint.diffusion.samplers import SAMPLERS
+    from mezzotint.engines import ENGINES
+    from mezzotint.families.base import DTYPES
     from mezzotint.pipeline.metadata.parameters import ASKED
 
     options = {
@@ -72,6 +74,8 @@ def command(recipe: "Recipe", out: Path) -> str:
         "--sampler": recipe.sampler if recipe.sampler in SAMPLERS else "",
         "--spacing": recipe.spacing if recipe.spacing in SPACINGS else "",
         "--dialect": "" if recipe.dialect == "mezzotint" else recipe.dialect,
+        "--dtype": recipe.dtype if recipe.dtype in DTYPES and recipe.dtype != "fp32" else "",
+        "--engine": recipe.engine if recipe.engine in ENGINES and recipe.engine != "eager" else "",
         "-o": str(out),
     }
     words = [word for option in options.items() if option[1] for word in option]

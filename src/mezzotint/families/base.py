@@ -14,6 +14,9 @@ from mezzotint.families.text import Encoded, Reads, TextEncoder
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.tiny_autoencoder import TinyAutoencoder
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What networks can be told to compute in."""
+
 
 @dataclass(frozen=True)
 class Conditioning:

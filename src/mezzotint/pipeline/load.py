@@ -21,14 +21,13 @@ from mezzotint.engines.base import Engine, eager
 from mezzotint.engines.stripped import stripped
 from mezzotint.errors import InputError, choose, within_memory
 from mezzotint.families import storybook
-from mezzotint.families.base import Model
+from mezzotint.families.base import DTYPES, Model
 from mezzotint.families.files import diffusers_folder, single_file
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.shelf import Shelf
 
 EMBEDDED = {storybook.STORYBOOK.name: Path(weights.__path__[0])}
 FAMILIES: dict[str, Callable[[Path, str], Model]] = {storybook.STORYBOOK.name: storybook.load}
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def load(

@@ -19,7 +19,7 @@ from mezzotint.diffusion import samplers
 from mezzotint.diffusion.guidance import cfg
 from mezzotint.diffusion.noise import alone
 from mezzotint.errors import InputError, within_memory
-from mezzotint.families.base import Model
+from mezzotint.families.base import DTYPES, Model
 from mezzotint.pipeline.drawing import Plan, Subject, blank, drawn, planned, to_picture
 from mezzotint.pipeline.editing.edit import prepared
 from mezzotint.pipeline.guided import Guide
@@ -228,6 +228,8 @@ class Pipeline:
             clip_skip=request.clip_skip,
             prompts=tuple(sorted(request.prompts.items())),
             adapters=worn,
+            dtype=_named(self.model.dtype),
+            engine=self.executed.partition(",")[0],
         )
 
     def _complete(self, prompt: str, **options: Unpack[Options]) -> Request:
@@ -248,6 +250,10 @@ class Pipeline:
                 f"{self.source} takes {takes} channels, {self.model.latent_channels} of them a "
                 "latent's: nobody here knows the rest, give one that draws from a prompt alone"
             )
+
+
+def _named(dtype: torch.dtype) -> str:
+    return next((name for name, each in DTYPES.items() if each == dtype), str(dtype))
 
 
 def _decoder(

@@ -59,6 +59,8 @@ recipes = st.builds(
     guidance=st.none() | st.floats(0, 100),
     cfg_interval=st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1)),
     adapters=st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9))).map(tuple),
+    dtype=st.sampled_from(["fp32", "bf16", "torch.float64"]),
+    engine=st.sampled_from(["eager", "openvino-int8", "auto"]),
 )
 of_a_batch = st.builds(
     lambda recipe, place, more: replace(recipe, place=place, batch=place + more),

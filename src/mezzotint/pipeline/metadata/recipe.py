@@ -27,6 +27,7 @@ _NEGATIVE = "Negative prompt:"
 _GUIDANCE = "Distilled CFG Scale"  # Forge's name
 _CFG_INTERVAL = "CFG interval"
 _CLIP_SKIP = "Clip skip"
+_DTYPE, _ENGINE = "Precision", "Engine"
 DIGITS = 20  # of a whole number that is written, the largest seed has as many
 _FIELD = re.compile(r'(?:^|(?<=, ))([^,:"]{1,80}): ("(?:\\.|[^"\\])*"|[^,]*)(?:, |$)')
 
@@ -46,6 +47,8 @@ class Recipe:
         prompts: (text encoder, what it reads instead of the prompt).
         adapters: what was attached beside what the prompt names, as each tells of itself: its kind,
             and which one.
+        dtype: what the networks computed in, as `mz.load` is told.
+        engine: what executed them.
     """
 
     prompt: str
@@ -69,6 +72,8 @@ class Recipe:
     clip_skip: int | None = None
     prompts: tuple[tuple[str, str], ...] = ()
     adapters: tuple[tuple[str, str], ...] = ()
+    dtype: str = "fp32"
+    engine: str = "eager"
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,10 @@ def render(recipe: Recipe, also: Mapping[str, object] | None = None) -> str:
         written["Prompts"] = json.dumps(dict(recipe.prompts), ensure_ascii=False)
     if recipe.adapters:
         written["Adapters"] = json.dumps(recipe.adapters, ensure_ascii=False)
+    if recipe.dtype != "fp32":
+        written[_DTYPE] = recipe.dtype
+    if recipe.engine != "eager":
+        written[_ENGINE] = recipe.engine
     written |= also or {}
     written["Version"] = f"mezzotint {recipe.version}"
     prompts = [recipe.prompt] if recipe.prompt else []
@@ -166,6 +175,8 @@ def recipe_of(written: Written) -> Recipe:
             prompts=_prompts(fields.get("Prompts", "{}")),
             adapters=_adapters(fields.get("Adapters", "[]")),
             clip_skip=_integer(fields[_CLIP_SKIP]) if _CLIP_SKIP in fields else None,
+            dtype=fields.get(_DTYPE, "fp32"),
+            engine=fields.get(_ENGINE, "eager"),
         )
     except (KeyError, ValueError) as error:
         said = ", ".join(f"{name}: {value}" for name, value in fields.items())
