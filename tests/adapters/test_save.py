@@ -8,7 +8,7 @@ from oracles import relative_error
 from safetensors.torch import load_file
 from torch import nn
 
-from mezzotint.adapters.deltas import LoRA
+from mezzotint.adapters.deltas import DoRA, LoRA
 from mezzotint.adapters.lora import Changes, lora
 from mezzotint.adapters.save import Form, save_lora
 from mezzotint.errors import InputError
@@ -75,6 +75,61 @@ def test_names_and_shapes_are_those_of_the_dialect(tmp_path: Path, form: Form, d
     ours = load_file(tmp_path / "cat.safetensors")
     assert len(published) * (3 if form == "kohya" else 2) == len(ours)
     assert {k: t.shape[2:] for k, t in ours.items()} == {k: t.shape[2:] for k, t in example.items()}
+
+
+@pytest.mark.parametrize(("model", "dialect"), [(flux, "kohya-flux"), (sd3, "kohya-sd3")])
+def test_kohyas_names_of_transformers_are_the_original_ones(tmp_path: Path, model, dialect) -> None:
+    """Where queries, keys and values are one layer, of the ranks of all three."""
+    parts = {"network": model()["network"]}
+    save_lora(tmp_path / "cat.safetensors", of_every_layer(parts, 3.0), parts, "kohya")
+    ours = load_file(tmp_path / "cat.safetensors")
+    assert ours.keys() == lora_file(DIALECTS[dialect], parts).keys()
+    ranks = {len(tensor) for key, tensor in ours.items() if key.endswith("lora_down.weight")}
+    assert ranks == ({2, 6, 8} if model is flux else {2, 6})
+
+
+def test_a_layer_that_is_one_of_several_leaves_the_others_alone(tmp_path: Path) -> None:
+    parts = {"network": flux()["network"]}
+    whole = of_every_layer(parts, 3.0)["network"]
+    some = {name: delta for name, delta in whole.items() if name.endswith("query.weight")}
+    save_lora(tmp_path / "cat.safetensors", {"network": some}, parts, "kohya")
+    read, _ = lora(tmp_path / "cat.safetensors").changes(parts)
+    changed = flat(read, parts)
+    for name, delta in flat({"network": some}, parts).items():
+        assert relative_error(changed.pop(name), delta) <= 1e-6
+    assert not any(delta.any() for delta in changed.values())
+
+
+def magnitudes(changes: dict[str, LoRA], parts: dict[str, Part]) -> dict[str, DoRA]:
+    torch.manual_seed(1)
+    sizes = {name: len(parts["network"].module.get_parameter(name)) for name in changes}
+    return {name: DoRA(delta, torch.rand(sizes[name], 1)) for name, delta in changes.items()}
+
+
+@pytest.mark.parametrize("form", get_args(Form))
+def test_magnitudes_of_several_layers_in_one(tmp_path: Path, form: Form) -> None:
+    parts = {"network": flux()["network"]}
+    written = magnitudes(of_every_layer(parts, 3.0)["network"], parts)
+    save_lora(tmp_path / "cat.safetensors", {"network": written}, parts, form)
+    read, report = lora(tmp_path / "cat.safetensors").changes(parts)
+    assert not report.unmatched
+    ours, expected = flat(read, parts), flat({"network": written}, parts)
+    assert ours.keys() == expected.keys()
+    assert all(relative_error(ours[name], expected[name]) <= 1e-6 for name in ours)
+
+
+def test_what_cannot_be_one_layer_is_refused(tmp_path: Path) -> None:
+    """A magnitude for queries alone, where keys and values are in the same layer."""
+    parts = {"network": flux()["network"]}
+    whole = of_every_layer(parts, 3.0)["network"]
+    names = [f"joint.0.image.to_heads.{each}.weight" for each in ("query", "key", "value")]
+    some = magnitudes({names[0]: whole[names[0]]}, parts)
+    columns = {name: DoRA(whole[name], torch.rand(1, 16)) for name in names}
+    refused = r"double_blocks\.0\.img_attn\.qkv is one layer of kohya's"
+    for odd in (some, {**some, names[1]: whole[names[1]]}, columns):
+        with pytest.raises(InputError, match=refused):
+            save_lora(tmp_path / "cat.safetensors", {"network": odd}, parts, "kohya")
+    assert not list(tmp_path.iterdir())
 
 
 def test_tucker_cores_are_kept_or_refused(tmp_path: Path) -> None:

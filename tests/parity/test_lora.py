@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mezzotint.adapters.base import attached
+from mezzotint.adapters.deltas import LoRA
 from mezzotint.adapters.lora import LoRAFile, lora
 from mezzotint.adapters.save import save_lora
 from mezzotint.families.base import Part
@@ -188,6 +189,40 @@ def test_a_flux_file_of_kohyas_with_fused_layers() -> None:
         assert all(relative_error(ours[k], expected[k]) <= 1e-6 for k in expected)
     changed = [k for k in expected if relative_error(network.state_dict()[k], expected[k]) > 1e-3]
     assert set(changed) == {k for k in changes["network"] if k.startswith("joint")}
+
+
+def test_diffusers_reads_what_we_save_of_flux_in_kohyas_form(tmp_path: Path) -> None:
+    """At full width, since it converts no other; each layer by what it does to a vector."""
+    with torch.device("meta"):
+        network = Flux(replace(FLUX_SCHNELL, joint_blocks=1, single_blocks=1))
+    parts = {"network": Part(network, (FLUX, flux_original.FLUX))}
+    torch.manual_seed(0)
+    changes = {
+        f"{name}.weight": LoRA(torch.randn(len(layer.weight), 2), torch.randn(2, layer.in_features))
+        for name, layer in network.named_modules()
+        if isinstance(layer, torch.nn.Linear) and ("joint" in name or "single" in name)
+    }
+    for form in ("kohya", "peft"):
+        save_lora(tmp_path / f"{form}.safetensors", {"network": changes}, parts, form)
+    theirs, expected = (
+        effects(FluxLoraLoaderMixin.lora_state_dict(tmp_path / f"{form}.safetensors"))
+        for form in ("kohya", "peft")
+    )
+    assert theirs.keys() == expected.keys()
+    assert len(theirs) == len(changes)
+    assert all(relative_error(theirs[name], expected[name]) <= 1e-5 for name in theirs)
+    query, key = (f"transformer.single_transformer_blocks.0.attn.to_{x}" for x in "qk")
+    assert relative_error(theirs[query], expected[key]) > 0.1
+
+
+def effects(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What each LoRA of a file in PEFT's form adds to a vector."""
+    ending = ".lora_A.weight"
+    downs = {k.removesuffix(ending): t.double() for k, t in tensors.items() if k.endswith(ending)}
+    return {
+        name: tensors[f"{name}.lora_B.weight"].double() @ down.sum(1)
+        for name, down in downs.items()
+    }
 
 
 LINEAR = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"

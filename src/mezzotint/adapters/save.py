@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,8 +12,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from mezzotint.adapters.deltas import Delta, DoRA, LoRA
+from mezzotint.adapters.deltas import DoRA, LoRA
 from mezzotint.adapters.embedding import TextualInversion
+from mezzotint.adapters.joined import joined, parted
 from mezzotint.adapters.names import published
 from mezzotint.checkpoints.keymap import KeyMap
 from mezzotint.errors import InputError
@@ -38,31 +40,26 @@ def save_lora(
     Args:
         path: of the file.
         changes: by part, "network" or a text encoder, and by our name of the weight.
-        parts: the networks that they are of; diffusers' and transformers' names are written.
+        parts: the networks that they are of. diffusers' and transformers' names are written, but
+            the original ones of transformers in kohya's form, where queries, keys and values are
+            one layer, of the ranks of all three.
         form: "kohya" (for A1111 and ComfyUI) or "peft" (for diffusers). PEFT's has no place for α,
             so that α/r is multiplied into B there. diffusers leaves the magnitudes of a DoRA in
-            kohya's form out, and reads those in PEFT's.
+            kohya's form out, and reads those in PEFT's; of kohya's names of transformers it reads
+            FLUX.1's, and no others.
         metadata: text to go with it.
 
     Raises:
-        InputError: the folder is missing or not writable, the disk is full, or PEFT's form is asked
-            for a Tucker core or a magnitude a column, which it has no place for.
+        InputError: the folder is missing or not writable, the disk is full, or the form has no
+            place for a change: PEFT's for a Tucker core or a magnitude a column, kohya's for
+            magnitudes of some of the layers that are one there.
     """
     tensors: dict[str, Tensor] = {}
     for part, layers in changes.items():
-        names = {ours[0]: (name, keymap) for name, (keymap, ours) in _written(parts[part])}
-        for weight, delta in layers.items():
-            theirs, keymap = names[weight]
-            layer = theirs.removesuffix(".weight")
-            like = keymap.to_theirs({weight: parts[part].module.get_parameter(weight)})[theirs]
-            delta = _shaped(delta, like)
-            prefix = (_kohya_prefix if form == "kohya" else _peft_prefix)(part, parts)
-            if form == "kohya":
-                tensors |= _kohya(prefix + layer.replace(".", "_"), delta)
-            elif written := _peft(prefix + layer, delta, like.ndim):
-                tensors |= written
-            else:
-                raise InputError(f"{path}: PEFT's form has no Tucker cores; save it in kohya's")
+        prefix = (_kohya_prefix if form == "kohya" else _peft_prefix)(part, parts)
+        for theirs, delta in _theirs(path, layers, parts[part], form).items():
+            layer = prefix + (theirs.replace(".", "_") if form == "kohya" else theirs)
+            tensors |= _kohya(layer, delta) if form == "kohya" else _peft(path, layer, delta)
     _write(path, tensors, metadata or {})
 
 
@@ -119,7 +116,7 @@ def _apart(file: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _kohya(stem: str, delta: LoRA | DoRA) -> dict[str, Tensor]:
-    lora, magnitude = _parted(delta)
+    lora, magnitude = parted(delta)
     core = {} if lora.mid is None else {f"{stem}.lora_mid.weight": lora.mid}
     scale = {} if magnitude is None else {f"{stem}.dora_scale": magnitude}
     return core | {
@@ -130,15 +127,14 @@ def _kohya(stem: str, delta: LoRA | DoRA) -> dict[str, Tensor]:
     }
 
 
-def _peft(stem: str, delta: LoRA | DoRA, dimensions: int) -> dict[str, Tensor]:
-    """Nothing where the form has no place for the change."""
-    lora, magnitude = _parted(delta)
+def _peft(path: Path, stem: str, delta: LoRA | DoRA) -> dict[str, Tensor]:
+    lora, magnitude = parted(delta)
     if lora.mid is not None or (isinstance(delta, DoRA) and not delta.by_rows):
-        return {}
+        raise InputError(f"{path}: PEFT's form has no Tucker cores; save it in kohya's")
     scale: dict[str, Tensor] = {}
     if magnitude is not None:
         flat = magnitude.flatten()
-        shaped = flat[None, :, None, None] if dimensions == 4 else flat
+        shaped = flat[None, :, None, None] if lora.up.ndim == 4 else flat
         # PEFT reads it without "weight" too, transformers' reader of text encoders does not
         scale = {f"{stem}.lora_magnitude_vector.weight": shaped}
     return {
@@ -148,20 +144,9 @@ def _peft(stem: str, delta: LoRA | DoRA, dimensions: int) -> dict[str, Tensor]:
     }
 
 
-def _parted(delta: Delta) -> tuple[LoRA, Tensor | None]:
-    """A LoRA, and the magnitudes where it gives a direction alone."""
-    match delta:
-        case LoRA():
-            return delta, None
-        case DoRA(direction=LoRA() as lora, magnitude=magnitude):
-            return lora, magnitude
-        case _:
-            raise TypeError(f"no LoRA in a {type(delta).__name__}")
-
-
 def _shaped(delta: LoRA | DoRA, weight: Tensor) -> LoRA | DoRA:
     """``delta`` with the dimensions that a file has for this weight of theirs."""
-    lora, magnitude = _parted(delta)
+    lora, magnitude = parted(delta)
     up, down = lora.up.flatten(1), lora.down.flatten(1)
     if weight.ndim == 4:
         up = up[:, :, None, None]
@@ -173,15 +158,41 @@ def _shaped(delta: LoRA | DoRA, weight: Tensor) -> LoRA | DoRA:
     return DoRA(lora, magnitude.reshape(*magnitude.shape[:2], *ones))
 
 
-def _written(part: Part) -> list[tuple[str, tuple[KeyMap, tuple[str, ...]]]]:
-    # other names are for reading: the first is what other tools look for
-    first = tuple(replace(keymap, also=()) for keymap in part.maps[:1])
-    return list(published(replace(part, maps=first)).items())
+def _theirs(
+    path: Path, layers: Mapping[str, LoRA | DoRA], part: Part, form: Form
+) -> dict[str, LoRA | DoRA]:
+    """Changes by their names of layers, and of their weights' shapes."""
+    found: dict[str, LoRA | DoRA] = {}
+    for theirs, (keymap, ours) in published(replace(part, maps=_written(part, form))).items():
+        if changed := {name: layers[name] for name in ours if name in layers}:
+            weights = {name: part.module.get_parameter(name).to("meta") for name in ours}
+            rows = {name: len(weight) for name, weight in weights.items()}
+            layer = theirs.removesuffix(".weight")
+            try:
+                whole = joined(changed, rows, partial(_placed, keymap, theirs))
+            except ValueError as error:
+                raise InputError(
+                    f"{path}: {layer} is one layer of kohya's, and this has {error}; save it in "
+                    "PEFT's form"
+                ) from error
+            found[layer] = _shaped(whole, keymap.to_theirs(weights)[theirs])
+    return found
+
+
+def _placed(keymap: KeyMap, theirs: str, ours: Mapping[str, Tensor]) -> Tensor:
+    return keymap.to_theirs(ours)[theirs].flatten(1)
+
+
+def _written(part: Part, form: Form) -> tuple[KeyMap, ...]:
+    """The names that other tools look for; others are for reading."""
+    original = form == "kohya" and not isinstance(part.module, UNet | CLIPText | T5Encoder)
+    chosen = part.maps[1:2] if original else part.maps[:1]
+    return tuple(replace(keymap, also=()) for keymap in chosen or part.maps[:1])
 
 
 def _kohya_prefix(part: str, parts: Mapping[str, Part]) -> str:
     if part == "network":
-        return "lora_unet_" if isinstance(parts[part].module, UNet) else "lora_transformer_"
+        return "lora_unet_"  # of transformers too, by their original names
     if isinstance(parts[part].module, T5Encoder):
         return "lora_te3_"
     alone = "text_2" not in parts
