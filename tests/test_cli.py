@@ -421,9 +421,12 @@ def test_the_embedded_model_draws_without_a_network(tmp_path):
     assert (tmp_path / "fox.png").read_bytes() == (tmp_path / "fox-again.png").read_bytes()
 
 
-def test_sigint_ends_the_command_with_130(tmp_path):
+@pytest.mark.parametrize("engine", ["eager", "openvino"])
+def test_sigint_ends_the_command_with_130(tmp_path, engine: str):
+    if engine == "openvino":
+        pytest.importorskip("openvino")
     process = subprocess.Popen(
-        [*COMMAND, "generate", FOX, "--steps", "1000", "-o", "fox.png"],
+        [*COMMAND, "generate", FOX, "--steps", "1000", "-o", "fox.png", "--engine", engine],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
