@@ -19,7 +19,7 @@ def call(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     tiny_clip.run(tmp_path / "clip")
     told = {}
 
-    def load(model=None, *, dtype=None):
+    def load(model=None, *, dtype=None, **_):
         told.update(model=model, dtype=dtype, threads=torch.get_num_threads())
         return tiny
 
@@ -51,6 +51,18 @@ def test_figures_are_printed_and_the_report_named(call):
     assert len(list(Path("found/pictures").iterdir())) == 14
     assert ran.told == {"model": "other", "dtype": "fp32", "threads": 1}
     assert "pictures 14/14" in ran.err
+
+
+def test_what_is_attached_is_measured(call):
+    words = ["--what", "clip", "--clip", "clip", "--prompts", "14", "--steps", "2"]
+    assert call(*words).status == 0
+    before = {path.name for path in Path("eval/pictures").iterdir()}
+    ran = call(*words, "--saving", "deepcache:2")
+    assert ran.status == 0, ran.err
+    after = {path.name for path in Path("eval/pictures").iterdir()}
+    assert (len(before), len(after)) == (14, 28)
+    assert call(*words).status == 0
+    assert len(list(Path("eval/pictures").iterdir())) == 28
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Dataclasses whose fields are options."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import pytest
 from typer import Argument, Option, Typer
@@ -19,6 +19,8 @@ class Brush:
 
 @dataclass(frozen=True)
 class Paint:
+    PANEL: ClassVar = "Paint box"
+
     colours: Annotated[list[str] | None, Option("--colour")] = None
 
 
@@ -67,6 +69,7 @@ def test_the_help_has_them_where_the_verb_takes_them(heard):
     places = [ran.output.index(name) for name in ("--size", "--soft", "--times", "--colour")]
     assert places == sorted(places)
     assert "Paint a stroke." in ran.output
+    assert places[-2] < ran.output.index("Paint box") < places[-1]
     assert "In pixels." in ran.output
 
 

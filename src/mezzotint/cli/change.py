@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from typer import Option
 
@@ -18,6 +18,8 @@ SIDES: tuple[str, ...] = ("left", "top", "right", "bottom")
 @dataclass(frozen=True)
 class Change:
     """What can be said of how a picture is changed; `EditOptions` tells what it means."""
+
+    PANEL: ClassVar = "Change"
 
     mask: Annotated[
         str | None,

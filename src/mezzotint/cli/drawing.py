@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from typer import Option
 
@@ -16,7 +16,6 @@ from mezzotint.errors import InputError
 
 if TYPE_CHECKING:
     from mezzotint.adapters.base import Adapter
-    from mezzotint.adapters.lora import LoRAFile
     from mezzotint.pipeline.pipeline import Pipeline, Step
     from mezzotint.pipeline.request import Options
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Drawing:
     """What can be said of how pictures are drawn; `Options` tells what it means."""
+
+    PANEL: ClassVar = "Picture"
 
     out: Annotated[
         Path, Option("--out", "-o", help="The PNG to write; -n 3 writes NAME-1.png to NAME-3.png.")
@@ -74,10 +75,6 @@ class Drawing:
     noise: Annotated[
         str, Option(help="Whose noise the seed stands for: mezzotint, diffusers, a1111, comfyui.")
     ] = "mezzotint"
-    lora: Annotated[
-        list[str] | None,
-        Option(help="A LoRA's file or name, and its scale: style or style:0.8; may be repeated."),
-    ] = None
     control: Annotated[
         list[str] | None,
         Option(
@@ -86,28 +83,6 @@ class Drawing:
             "ControlNet's file and its map; then :SCALE, or :SCALE:START:END; may be repeated.",
         ),
     ] = None
-    saving: Annotated[
-        list[str] | None,
-        Option(
-            metavar="NAME[:NUMBER]",
-            help="Nearly the same picture, sooner: deepcache:3, first_block:0.1, "
-            "token_merging:0.5; may be repeated (docs/savings.md).",
-        ),
-    ] = None
-    part: Annotated[
-        list[str] | None,
-        Option(
-            help="A further file, with an autoencoder or a text encoder, or a tokenizer's folder; "
-            "may be repeated."
-        ),
-    ] = None
-    dtype: options.DType = "fp32"
-    low_memory: Annotated[
-        bool, Option("--low-memory", help="Slower: networks in memory in turn, pictures in strips.")
-    ] = False
-    engine: Annotated[
-        str, Option(help="What executes networks: auto, eager, compiled, … (docs/engines.md)")
-    ] = "auto"
 
     def paths(self, *read: Path) -> list[Path]:
         """Where the pictures go.
@@ -150,31 +125,11 @@ class Drawing:
             "prompts": _named(self.prompts or []),
         }
 
-    def load(self, model: str | None) -> "Pipeline":
-        """The pipeline that draws.
-
-        Raises:
-            InputError: the model cannot be loaded.
-        """
-        import mezzotint as mz
-
-        return mz.load(
-            model,
-            *(self.part or []),
-            dtype=self.dtype,
-            engine=self.engine,
-            low_memory=self.low_memory,
-        )
-
 
 def draw(
-    pipe: "Pipeline",
-    stream: Iterator["Step"],
-    loras: Sequence[str],
-    to: Sequence[Path],
-    others: Sequence["Adapter"] = (),
+    pipe: "Pipeline", stream: Iterator["Step"], worn: Sequence["Adapter"], to: Sequence[Path]
 ) -> None:
-    """Draw with LoRAs, given as NAME or NAME:SCALE, and other adapters, and write the pictures.
+    """Draw with LoRAs and other adapters, and write the pictures.
 
     What of each adapter's file found its place is told beside the progress.
     """
@@ -182,7 +137,7 @@ def draw(
     from mezzotint.files import write_whole
     from mezzotint.pipeline.metadata import png
 
-    with pipe.attached(*map(lora_named, loras), *others):
+    with pipe.attached(*worn):
         first = next(stream)  # by now those that the prompt names are attached as well
         for each in pipe.injected:
             if each.report:
@@ -219,20 +174,3 @@ def _shares(text: str) -> tuple[float, float]:
     except ValueError as error:
         raise InputError(f"--cfg-interval {text!r}: write START:END, such as 0.1:0.8") from error
     return start, end
-
-
-def lora_named(text: str) -> "LoRAFile":
-    """The LoRA of NAME or NAME:SCALE.
-
-    Raises:
-        InputError: there is none, or it cannot be read.
-    """
-    from mezzotint.adapters.lora import lora
-    from mezzotint.checkpoints.find import find
-
-    name, _, scale = text.rpartition(":")
-    try:
-        number = float(scale) if name else 1.0
-    except ValueError:  # the colon is one of the path's
-        name, number = text, 1.0
-    return lora(find(name or text, "lora"), number)

@@ -6,17 +6,13 @@ from typing import Annotated
 from typer import Option
 
 from mezzotint.cli import options
+from mezzotint.cli.flags import flags
 from mezzotint.cli.output import whole_number
+from mezzotint.cli.running import Running
 
 
+@flags
 def evaluate(
-    model: Annotated[
-        str | None,
-        Option(
-            help="A folder or file of weights, a name in your models folders, or a hub id.",
-            show_default="the embedded storybook",
-        ),
-    ] = None,
     judge: Annotated[
         Path | None,
         Option(
@@ -49,13 +45,14 @@ def evaluate(
     cfg: options.Cfg = None,
     sampler: options.Sampler = None,
     spacing: options.Spacing = None,
-    dtype: options.DType = "fp32",
     threads: Annotated[
         int | None, Option(help="Of the processor, at most.", show_default="all")
     ] = None,
     out: Annotated[
         Path, Option("--out", "-o", help="A folder: pictures are kept there, and found again.")
     ] = Path("eval"),
+    *,
+    running: Running,
 ) -> None:
     """Measure a model; what was stopped goes on when it is started again."""
     whole_number("prompts", prompts, 14, 100_000)
@@ -66,7 +63,6 @@ def evaluate(
 
     import torch
 
-    import mezzotint as mz
     from mezzotint.cli.progress import phase_bar
     from mezzotint.evals import run
     from mezzotint.evals.report import table
@@ -81,8 +77,8 @@ def evaluate(
     instruments = run.instruments(settings, judge, clip, features)
     if threads is not None:
         torch.set_num_threads(threads)
-    pipe = mz.load(model, dtype=dtype)
-    with phase_bar() as tick:
+    worn, pipe = running.adapters(), running.load()
+    with pipe.attached(*worn), phase_bar() as tick:
         found = run.evaluate(pipe, settings, instruments, out, tick)
     print(table(found))
     print(out / "report.json")

@@ -1,14 +1,18 @@
 """Options that several verbs take, said once: a dataclass whose fields are options."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, signature
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 
 def flags(verb: Callable[..., None]) -> Callable[..., None]:
-    """Let the command line see each field of the dataclasses that a verb takes as its own."""
+    """Let the command line see each field of the dataclasses that a verb takes as its own.
+
+    In its help they stand together, under the class's ``PANEL`` if it has one.
+    """
     taken: dict[str, type] = {}
     shown: list[Parameter] = []
     for parameter in signature(verb, eval_str=True).parameters.values():
@@ -35,9 +39,13 @@ def flags(verb: Callable[..., None]) -> Callable[..., None]:
 
 def _fields(kind: type) -> list[Parameter]:
     hints = get_type_hints(kind, include_extras=True)
-    return [
-        Parameter(
-            each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name]
+    found: list[Parameter] = []
+    for each in fields(kind):
+        of, option = get_args(hints[each.name])
+        told = copy(option)
+        told.rich_help_panel = getattr(kind, "PANEL", None)
+        shown = Annotated[of, told]
+        found.append(
+            Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=shown)
         )
-        for each in fields(kind)
-    ]
+    return found

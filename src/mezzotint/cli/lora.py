@@ -25,7 +25,7 @@ def merge(
     """Write a model with LoRAs in its weights."""
     from mezzotint.adapters.merge import merged
     from mezzotint.adapters.merge_files import write_merged
-    from mezzotint.cli.drawing import lora_named
+    from mezzotint.cli.running import lora_named
     from mezzotint.errors import InputError
     from mezzotint.families.storybook import LORAS
     from mezzotint.pipeline.load import load, named
@@ -72,7 +72,7 @@ def add(
     """Write one LoRA that does what several do, or the nearest to it of a smaller rank."""
     from mezzotint.adapters.merge import narrowed, summed
     from mezzotint.adapters.save import FORMS, save_lora
-    from mezzotint.cli.drawing import lora_named
+    from mezzotint.cli.running import lora_named
     from mezzotint.errors import choose
     from mezzotint.pipeline.load import load
 

@@ -14,4 +14,3 @@ Sampler = Annotated[
 Spacing = Annotated[
     str | None, Option(help="Time grid: karras, linspace, trailing, …", show_default=MODELS)
 ]
-DType = Annotated[str, Option(help="What networks compute in: fp32, bf16 or fp16.")]
