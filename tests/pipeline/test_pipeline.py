@@ -144,6 +144,7 @@ def test_the_recipe_in_a_picture_makes_it_again(tiny: Pipeline):
         assert (recipe.pop("model"), recipe.pop("model_hash")) == ("tiny", "0123456789")
         recipe.pop("version")
         assert (recipe.pop("place"), recipe.pop("adapters")) == (0, ())
+        assert (recipe.pop("dtype"), recipe.pop("engine")) == ("fp32", "eager")
         assert np.array_equal(np.asarray(image), pixels(tiny.generate(**recipe)))
 
 
