@@ -4,8 +4,6 @@ A picture's file is named by everything that it depends on, so that a measuremen
 goes on where it was, and a control that was trained anew is drawn with anew.
 """
 
-import json
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
@@ -23,9 +21,7 @@ from mezzotint.adapters.ip_adapter import ip_adapter
 from mezzotint.adapters.lora import lora
 from mezzotint.adapters.pictures import opened
 from mezzotint.errors import InputError
-from mezzotint.files import made, write_whole
-from mezzotint.pipeline.identity import drawn_by, weights_digest
-from mezzotint.pipeline.metadata import png
+from mezzotint.evals.shelf import Shelf
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.request import Options, complete
 
@@ -155,24 +151,18 @@ class Studio:
         make: Callable[[], Image.Image],
         what: str,
     ) -> Image.Image:
-        path = made(self.folder) / f"{self._name(told)}.png"
-        if not path.exists():
-            with warnings.catch_warnings():
-                # hundreds of prompts are; what a model cannot read it will answer for
-                warnings.filterwarnings("ignore", "the prompt is too long")
-                with self.pipe.attached(*(each.adapter() for each in worn)):
-                    write_whole(path, png(make()))
+        def dressed() -> Image.Image:
+            with self.pipe.attached(*(each.adapter() for each in worn)):
+                return make()
+
+        path = self._shelf.kept(told, dressed)
         self.kept.append(path)
         self.tick(what, len(self.kept))
         return opened(path).convert("RGB")
 
-    def _name(self, told: Sequence[object]) -> str:
-        made_by = [*told, self._weights, *drawn_by(self.pipe)]
-        return _digest(json.dumps(made_by).encode())
-
     @cached_property
-    def _weights(self) -> str:
-        return weights_digest(self.pipe.model)
+    def _shelf(self) -> Shelf:
+        return Shelf(self.pipe, self.folder)
 
 
 def looks(picture: Image.Image) -> str:
