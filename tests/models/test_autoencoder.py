@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import randomised
+from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from mezzotint.errors import InputError
@@ -110,3 +111,19 @@ def test_gaussian_is_torchs(mean: float, logvar: float) -> None:
     noise = torch.linspace(-2, 2, 5).double()
     quantiles = normal.icdf(Normal(0.0, 1.0).cdf(noise))
     torch.testing.assert_close(sample_latents(mu, lv, noise), quantiles, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_behind_the_entry_all_maps_are_channels_last() -> None:
+    autoencoder = randomised(Autoencoder(PARAMS))
+    told: list[bool] = []
+    for module in autoencoder.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+            module.register_forward_pre_hook(
+                lambda _, given: told.append(
+                    given[0].is_contiguous(memory_format=torch.channels_last)
+                )
+            )
+    autoencoder.decode(autoencoder.encode(torch.randn(1, 3, 64, 64))[0])
+    assert told.count(False) == 2  # the entries of encoder and decoder
+    assert len(told) > 10

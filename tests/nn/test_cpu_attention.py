@@ -14,22 +14,22 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mezzotint.files.compiled import FOLDER
-from mezzotint.nn import cpu_attention
+from mezzotint.nn import cpu_attention, native
 from mezzotint.nn.attention import Attention, attend
 from mezzotint.nn.cpu_attention import Kernel
 
-FLAGS = {"tiles": cpu_attention.AVX + cpu_attention.AMX, "lanes": cpu_attention.AVX}
+FLAGS = {"tiles": native.AVX + native.AMX, "lanes": native.AVX}
 
 
 @pytest.fixture(scope="module", params=FLAGS)
 def kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kernel:
     """As it is compiled for either kind of CPU, whatever is quicker here."""
     flags = FLAGS[request.param]
-    if not cpu_attention.has(flags):
+    if not native.has(flags):
         pytest.skip(f"a CPU without {request.param}")
     path = tmp_path_factory.mktemp("kernel") / "attention.so"
     try:
-        cpu_attention.compile_to(path, flags)
+        native.compile_to(path, native.source("attention"), flags)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no compiler for this: {error}")
     return cpu_attention.loaded(path)
@@ -238,7 +238,7 @@ def remade() -> Kernel | None:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache, on a machine that could have a kernel; where it would be in it."""
-    if not cpu_attention.has(cpu_attention.AVX):
+    if not native.has(native.AVX):
         pytest.skip("not such a CPU")
     monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path))
     return tmp_path / FOLDER
@@ -249,11 +249,11 @@ def made(monkeypatch: pytest.MonkeyPatch, store: Path) -> list[Path]:
     """What is compiled, by a stand-in whose kernels are the bytes in their files."""
     compiled: list[Path] = []
 
-    def compile_to(path: Path, flags: tuple[str, ...]) -> None:
+    def compile_to(path: Path, source: Path, flags: tuple[str, ...]) -> None:
         compiled.append(path)
         path.write_bytes(b"made")
 
-    monkeypatch.setattr(cpu_attention, "compile_to", compile_to)
+    monkeypatch.setattr(native, "compile_to", compile_to)
     monkeypatch.setattr(cpu_attention, "loaded", lambda path: path.read_bytes())
     monkeypatch.setattr(cpu_attention, "quicker", lambda _: True)
     return compiled
@@ -340,7 +340,7 @@ def test_a_kernel_of_another_system_is_made_anew(
 
 
 def test_what_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
-    monkeypatch.setattr(cpu_attention, "compile_to", lambda path, _: path.write_bytes(b"junk"))
+    monkeypatch.setattr(native, "compile_to", lambda path, *_: path.write_bytes(b"junk"))
     with pytest.warns(UserWarning, match=r"^attention is PyTorch's own, .*attention\.so"):
         assert remade() is None
     assert not list(store.iterdir())

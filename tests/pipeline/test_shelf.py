@@ -147,3 +147,18 @@ def test_placing_lets_go_of_each_weight_before_the_next(pair, monkeypatch) -> No
     assert told == [(left, [done] * (k + 1) + [left] * (3 - k)) for k in range(4)]
     load._place(one, CPU, torch.bfloat16)
     assert len(told) == 4
+
+
+def test_kernels_are_placed_as_convolutions_take_them_unless_they_stay_in_their_file(
+    tmp_path: Path,
+) -> None:
+    apart, stays = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)
+    in_file(stays, tmp_path / "one.safetensors")
+    expected = apart.weight.detach().clone()
+    for each in (apart, stays):
+        load._place(each, CPU, torch.float32)
+    assert apart.weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(apart.weight, expected)
+    assert is_mapped(stays.weight.data)
+    load._place(stays, CPU, torch.bfloat16)
+    assert stays.weight.is_contiguous(memory_format=torch.channels_last)

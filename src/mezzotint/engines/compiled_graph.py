@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, fx
 
+from mezzotint.nn import cpu_norm
 from mezzotint.nn.attention import attend
+from mezzotint.nn.norm import normalise
 
 CONV2D = (None, None, None, [1, 1], [0, 0], [1, 1], 1)  # its inputs where they are not given
 SCALED = (None, None, None, None, 0.0, False)  # the same of attention's
@@ -80,6 +82,44 @@ def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 def _(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     b, heads, m, _ = query.shape
     return query.new_empty(b, m, heads, value.shape[3]).transpose(1, 2)
+
+
+def normalise_alone(graph: fx.GraphModule) -> None:
+    """Let group normalisation in bfloat16 be ``nn.norm.normalise``'s, with a SiLU behind it.
+
+    Inductor's is bound by its own arithmetic, where this one's is by memory.
+    """
+    if cpu_norm.kernel() is None:
+        return
+    silus = (torch.ops.aten.silu.default, torch.ops.aten.silu_.default)
+    for node in graph.graph.find_nodes(
+        op="call_function", target=torch.ops.aten.group_norm.default
+    ):
+        x, groups, weight, bias, eps = node.args[:5]
+        if node.kwargs or x.meta["val"].dtype != torch.bfloat16:
+            continue
+        (user, *others) = node.users
+        silu = not others and user.target in silus
+        told = (x, groups, weight, bias, eps, silu)
+        _replace(graph, user if silu else node, torch.ops.mezzotint.normalise.default, told)
+        if silu:
+            graph.graph.erase_node(node)
+    graph.recompile()
+
+
+@torch.library.custom_op("mezzotint::normalise", mutates_args=())
+def _normalise(
+    x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool
+) -> Tensor:
+    x = x.contiguous(memory_format=torch.channels_last)
+    return normalise(x, groups, weight, bias, eps, silu).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+@_normalise.register_fake
+def _(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool) -> Tensor:
+    return torch.empty_like(x, memory_format=torch.channels_last)
 
 
 def _replace(graph: fx.GraphModule, node: fx.Node, target: Any, args: tuple[Any, ...]) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from mezzotint.engines.calls import Inputs, pure, weights
-from mezzotint.engines.compiled_graph import Packing, attend_alone, laid, pack
+from mezzotint.engines.compiled_graph import Packing, attend_alone, laid, normalise_alone, pack
 
 NAME = "package.pt2"
 PACKED = "packed"  # in a package's metadata
@@ -97,6 +97,7 @@ def compiled_package(network: nn.Module, method: str, inputs: Inputs) -> bytes:
         )
         packed = pack(graph, len(own))
         attend_alone(graph)
+        normalise_alone(graph)
         with tempfile.TemporaryDirectory() as folder:
             more = {
                 "aot_inductor.output_path": folder,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mezzotint.errors import InputError
 from mezzotint.nn.attention import PixelAttention
 from mezzotint.nn.norm import activation
-from mezzotint.nn.residual import Downsample, ResidualBlock, Upsample
+from mezzotint.nn.residual import Downsample, Entry, ResidualBlock, Upsample
 
 EPS = 1e-6  # of every group normalisation
 
@@ -95,7 +95,7 @@ class Encoder(nn.Module):
         super().__init__()
         first, last = params.channels[0], params.channels[-1]
         self.patch = params.patch
-        self.conv_in = nn.Conv2d(params.patch_channels, first, 3, padding=1)
+        self.conv_in = Entry(params.patch_channels, first, 3, padding=1)
         self.levels = nn.ModuleList(
             _Level(wide_in, wide_out, params.blocks, params.groups)
             for wide_in, wide_out in pairwise((first, *params.channels))
@@ -126,7 +126,7 @@ class Decoder(nn.Module):
         first, last = params.channels[0], params.channels[-1]
         coarse_to_fine = params.channels[::-1]
         self.patch = params.patch
-        self.conv_in = nn.Conv2d(params.latent_channels, last, 3, padding=1)
+        self.conv_in = Entry(params.latent_channels, last, 3, padding=1)
         self.mid = _Middle(last, params)
         self.levels = nn.ModuleList(
             _Level(wide_in, wide_out, params.blocks + 1, params.groups)

@@ -15,7 +15,7 @@ from mezzotint.nn.embedding import Perceptron, sinusoidal
 from mezzotint.nn.init import zeroed
 from mezzotint.nn.memory import KeysValues, Memory, flat, pairs
 from mezzotint.nn.norm import NormSiLU
-from mezzotint.nn.residual import Downsample, ResidualBlock, Upsample
+from mezzotint.nn.residual import Downsample, Entry, ResidualBlock, Upsample
 from mezzotint.nn.transformer import PixelTransformer, readers
 
 EPS = 1e-5  # of the group normalisations outside the transformers
@@ -91,7 +91,7 @@ class UNet(nn.Module):
         self.vector = Perceptron(p.y_width, p.time_width) if p.y_width else None
         self.guidance = nn.Linear(GUIDANCE_WIDTH, first, bias=False) if p.guided else None
 
-        self.conv_in = nn.Conv2d(p.channels_in * p.patch**2, first, 3, padding=1)
+        self.conv_in = Entry(p.channels_in * p.patch**2, first, 3, padding=1)
         wide = first
         self.down = nn.ModuleList()
         for i, c in enumerate(p.channels):

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mezzotint.nn import cpu_attention
 from mezzotint.nn.init import zeroed
+from mezzotint.nn.norm import Norm
 
 
 class Attention(nn.Module):
@@ -76,7 +77,7 @@ class PixelAttention(nn.Module):
 
     def __init__(self, channels: int, groups: int, eps: float) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels, eps)
+        self.norm = Norm(groups, channels, eps)
         self.attention = Attention(channels, channels, heads=1, bias=True)
         zeroed(self.attention.out)
 

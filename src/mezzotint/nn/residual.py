@@ -1,10 +1,23 @@
 """The residual block of diffusion U-Nets, and the changes of resolution between levels."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mezzotint.nn.init import zeroed
 from mezzotint.nn.norm import activation
+
+
+class Entry(nn.Conv2d):
+    """The convolution that a network begins with; behind it the channels of a pixel are neighbours.
+
+    So convolutions and matrix products take maps as they are, where they would turn them around,
+    and back, at every call.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As a convolution does, in channels-last."""
+        return super().forward(input.contiguous(memory_format=torch.channels_last))
 
 
 class ResidualBlock(nn.Module):

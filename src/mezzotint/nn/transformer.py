@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mezzotint.nn.attention import Attention, to_map, to_tokens
 from mezzotint.nn.init import zeroed
 from mezzotint.nn.memory import KeysValues
+from mezzotint.nn.norm import Norm
 
 
 class PixelTransformer(nn.Module):
@@ -27,7 +28,7 @@ class PixelTransformer(nn.Module):
         cross_only: bool = False,
     ) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.norm = Norm(groups, channels, eps=1e-6)
         self.project_in = nn.Linear(channels, channels)
         self.blocks = nn.ModuleList(
             (CrossBlock if cross_only else TransformerBlock)(channels, context_width, heads)

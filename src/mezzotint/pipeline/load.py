@@ -14,7 +14,7 @@ from mezzotint.adapters.lora import lora
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.checkpoints.find import find, offered
 from mezzotint.checkpoints.folder import open_folder
-from mezzotint.checkpoints.pages import let_go
+from mezzotint.checkpoints.pages import is_mapped, let_go
 from mezzotint.engines import ENGINES
 from mezzotint.engines.around import outside
 from mezzotint.engines.base import Engine, eager
@@ -141,9 +141,15 @@ def _executed(model: Model, engine: Engine, device: torch.device) -> Model:
 
 
 def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
-    """Put a network's weights in place one by one, and let go of what each takes in its file."""
+    """Put a network's weights in place one by one, and let go of what each takes in its file.
+
+    Kernels are laid out as convolutions take them, in channels-last, but for those that can stay
+    in their file as they are.
+    """
     for weight in chain(network.parameters(), network.buffers()):
         before = weight.data
         weight.data = before.to(device, dtype if before.is_floating_point() else None)
+        if weight.ndim == 4 and not is_mapped(weight.data):
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         if weight.data_ptr() != before.data_ptr():
             let_go(before)
