@@ -15,6 +15,13 @@ from mezzotint.nn.norm import normalise
 CONV2D = (None, None, None, [1, 1], [0, 0], [1, 1], 1)  # its inputs where they are not given
 SCALED = (None, None, None, None, 0.0, False)  # the same of attention's
 
+# not `torch.library.custom_op`, whose first call imports a compiler, which takes a second
+OPERATIONS = torch.library.Library("mezzotint", "DEF")
+OPERATIONS.define("attend(Tensor query, Tensor key, Tensor value) -> Tensor")
+OPERATIONS.define(
+    "normalise(Tensor x, int groups, Tensor weight, Tensor bias, float eps, bool silu) -> Tensor"
+)
+
 Packing: TypeAlias = tuple[list[int], list[int], list[int], int, list[int]]
 """Padding, stride, dilation and groups of a convolution, and the shape of its input, which hints at
 the layout but is not tied to it."""
@@ -72,13 +79,13 @@ def attend_alone(graph: fx.GraphModule) -> None:
     graph.recompile()
 
 
-@torch.library.custom_op("mezzotint::attend", mutates_args=())
+@torch.library.impl(OPERATIONS, "attend", "CPU")
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     query, key, value = (x if x.stride(-1) == 1 else x.contiguous() for x in (query, key, value))
     return attend(query, key, value, False).transpose(1, 2).contiguous().transpose(1, 2)
 
 
-@_attend.register_fake
+@torch.library.impl(OPERATIONS, "attend", "Meta")
 def _(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     b, heads, m, _ = query.shape
     return query.new_empty(b, m, heads, value.shape[3]).transpose(1, 2)
@@ -107,7 +114,7 @@ def normalise_alone(graph: fx.GraphModule) -> None:
     graph.recompile()
 
 
-@torch.library.custom_op("mezzotint::normalise", mutates_args=())
+@torch.library.impl(OPERATIONS, "normalise", "CPU")
 def _normalise(
     x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool
 ) -> Tensor:
@@ -117,7 +124,7 @@ def _normalise(
     )
 
 
-@_normalise.register_fake
+@torch.library.impl(OPERATIONS, "normalise", "Meta")
 def _(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool) -> Tensor:
     return torch.empty_like(x, memory_format=torch.channels_last)
 
