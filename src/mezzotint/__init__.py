@@ -35,7 +35,7 @@ __all__ = [
 # torch's threads spin while they wait for each other; on cores that are busy with something else
 # that takes ten times as long as the work. So many turns cost an idle machine nothing.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-# maps of a large picture come and go; in huge pages Linux hands them out in a fifth of the time
+# maps of a large picture come and go; in huge pages Linux hands them out in a quarter of the time
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 _HOMES = {
