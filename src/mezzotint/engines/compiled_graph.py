@@ -10,6 +10,7 @@ from torch import Tensor, fx
 
 from mezzotint.nn import cpu_norm
 from mezzotint.nn.attention import attend
+from mezzotint.nn.layout import channels_last
 from mezzotint.nn.norm import normalise
 
 CONV2D = (None, None, None, [1, 1], [0, 0], [1, 1], 1)  # its inputs where they are not given
@@ -118,10 +119,7 @@ def normalise_alone(graph: fx.GraphModule) -> None:
 def _normalise(
     x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool
 ) -> Tensor:
-    x = x.contiguous(memory_format=torch.channels_last)
-    return normalise(x, groups, weight, bias, eps, silu).contiguous(
-        memory_format=torch.channels_last
-    )
+    return channels_last(normalise(channels_last(x), groups, weight, bias, eps, silu))
 
 
 @torch.library.impl(OPERATIONS, "normalise", "Meta")

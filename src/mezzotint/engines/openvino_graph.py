@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from mezzotint.engines.calls import Inputs, computes, pure, weights
 from mezzotint.errors import InputError
 from mezzotint.files import cache_place, whole_folder
+from mezzotint.nn.layout import channels_last
 
 XML, BIN, DIGEST = "graph.xml", "graph.bin", "sha256"
 FOLDER = "openvino"  # in the cache's
@@ -80,7 +81,8 @@ def _traced(network: nn.Module, method: str, inputs: Inputs) -> Any:
     # with gradients on, networks do nothing in place, which a graph could not tell
     with torch.inference_mode(False), torch.enable_grad():
         with FakeTensorMode():
-            maps = [_with_channels_last(_fake(each)) for each in (*own.values(), inputs.tensors[0])]
+            # of such maps the pixels are tokens as they are, and a product of them is one product
+            maps = [channels_last(_fake(each)) for each in (*own.values(), inputs.tensors[0])]
             fakes = [*maps, *(_fake(each) for each in inputs.tensors[1:])]
         module = make_fx(flat, tracing_mode="fake")(*fakes)
     for node in module.graph.nodes:
@@ -100,11 +102,6 @@ def _traced(network: nn.Module, method: str, inputs: Inputs) -> Any:
 def _fake(like: Tensor) -> Tensor:
     """A tensor of this shape."""
     return torch.empty(like.shape, dtype=torch.float32 if like.is_floating_point() else like.dtype)
-
-
-def _with_channels_last(x: Tensor) -> Tensor:
-    """A map of which the pixels are tokens as they are, and a product of them is one product."""
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 def _write(graph: Any, folder: Path) -> None:

@@ -16,6 +16,7 @@ from mezzotint.checkpoints.folder import load_complete
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
 from mezzotint.models.detector import SIDE, Detector, DetectorParams, objects, shrunk
+from mezzotint.nn.layout import channels_last
 from mezzotint.specs import replaced
 from mezzotint.world.layout import Box
 
@@ -74,7 +75,7 @@ class Judge:
 
     @torch.no_grad()
     def _see(self, images: Tensor) -> list[Seen]:
-        maps = self.network(images.contiguous(memory_format=torch.channels_last))
+        maps = self.network(channels_last(images))
         found = [part.tolist() for part in objects(maps)]
         answers = torch.stack([said.argmax(1) for said in maps.answers], 1).tolist()
         return [

@@ -6,14 +6,12 @@
    sums are float32; only the weights of the mixture are rounded to bfloat16, as PyTorch's are. */
 
 #define _GNU_SOURCE
-#include <immintrin.h>
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-typedef uint16_t bf16;
+#include "lanes.h"
 
 /* A tile is 16 rows of 32 bf16. As a left factor it is 16 rows of 32 columns; as a right factor,
    16 pairs of rows, of which the two numbers of a column stand together. */
@@ -26,24 +24,6 @@ static inline __m512i count(int step)
 {
     __m512i ranks = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return _mm512_mullo_epi32(ranks, _mm512_set1_epi32(step));
-}
-
-/* Of 16 or of 32 lanes those before `end`, which may be anything. */
-static inline uint32_t before(long end, int lanes)
-{
-    return end <= 0 ? 0 : end >= lanes ? (uint32_t)((1ull << lanes) - 1) : (1u << end) - 1;
-}
-
-/* 2^x to 1e-4 of it, far below what bfloat16 tells apart; exact where x is whole, 0 of -infinity.
-   Exact, so that a row whose maximum stays is left alone when its neighbour's rises. */
-static inline __m512 power(__m512 x)
-{
-    __m512 f = _mm512_reduce_ps(x, 0x09); /* x - floor(x) */
-    __m512 y = _mm512_set1_ps(0.07826797f);
-    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(0.22630768f));
-    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(0.6954243f));
-    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(1));
-    return _mm512_scalef_ps(y, x);
 }
 
 /* 16 queries of d numbers to right factors, `steps` tiles; beyond the last row it is repeated. */

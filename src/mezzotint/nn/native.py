@@ -23,6 +23,7 @@ from mezzotint.errors import InputError
 from mezzotint.files.compiled import CompiledStore, own_folder
 
 STORE = CompiledStore(".so")
+SHARED = Path(__file__).with_name("lanes.h")  # what every source includes
 
 AVX = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16", "-mfma")
 AMX = ("-mamx-tile", "-mamx-bf16")
@@ -41,7 +42,8 @@ def native(name: str, loaded: Callable[[Path], K], quicker: Callable[[K], bool])
     if not has(AVX):
         return None
     flags = AVX + AMX if has(AMX) else AVX
-    digest = sha256(source(name).read_bytes() + " ".join(flags).encode()).hexdigest()
+    code = b"".join(path.read_bytes() for path in (source(name), SHARED))
+    digest = sha256(code + " ".join(flags).encode()).hexdigest()
     key = f"{name}-{digest[:16]}"
     try:
         folder = own_folder()

@@ -5,38 +5,22 @@
    shifted and squashed. Both times in parts of PART pixels, whose sums are added up in double
    precision and in their order: the result does not depend on the number of threads. */
 
-#include <immintrin.h>
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
-typedef uint16_t bf16;
+#include "lanes.h"
 
 enum { PART = 256, WIDEST = 4096 };
-
-static inline __mmask32 before(long end) { return end >= 32 ? 0xffffffffu : (1u << end) - 1; }
 
 static inline __m512 widened(__m256i x)
 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
 }
 
-/* e^x to 1e-4 of it, far below what bfloat16 tells apart; 0 and infinity where float has them. */
-static inline __m512 exponential(__m512 x)
-{
-    x = _mm512_mul_ps(x, _mm512_set1_ps(1.44269504f));
-    __m512 f = _mm512_reduce_ps(x, 0x09); /* x - floor(x) */
-    __m512 y = _mm512_set1_ps(0.07826797f);
-    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(0.22630768f));
-    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(0.6954243f));
-    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(1));
-    return _mm512_scalef_ps(y, x);
-}
-
 static inline __m512 squashed(__m512 x)
 {
-    __m512 one = _mm512_set1_ps(1);
-    return _mm512_div_ps(x, _mm512_add_ps(one, exponential(_mm512_sub_ps(_mm512_setzero_ps(), x))));
+    __m512 fade = power(_mm512_mul_ps(x, _mm512_set1_ps(-1.44269504f))); /* e^-x */
+    return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1), fade));
 }
 
 /* Of each pair of channels, over some pixels: the sum, and the sum of squares. */
@@ -44,7 +28,7 @@ static void add_up(float *sums, float *squares, const bf16 *x, long pixels, int 
 {
     const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
     for (int at = 0; at < c; at += 32) {
-        const __mmask32 keep = before(c - at);
+        const __mmask32 keep = before(c - at, 32);
         __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()}, square[2] = {sum[0], sum[0]};
         for (long p = 0; p < pixels; p++) {
             __m512bh here = (__m512bh)_mm512_maskz_loadu_epi16(keep, x + p * c + at);
@@ -95,7 +79,7 @@ static void write_part(bf16 *out, const bf16 *x, long pixels, int c, const float
 {
     for (long p = 0; p < pixels; p++, x += c, out += c)
         for (int at = 0; at < c; at += 32) {
-            const __mmask32 keep = before(c - at);
+            const __mmask32 keep = before(c - at, 32);
             __m512i both = _mm512_maskz_loadu_epi16(keep, x + at);
             __m512 low = widened(_mm512_castsi512_si256(both));
             __m512 high = widened(_mm512_extracti64x4_epi64(both, 1));

@@ -1,10 +1,10 @@
 """The residual block of diffusion U-Nets, and the changes of resolution between levels."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mezzotint.nn.init import zeroed
+from mezzotint.nn.layout import channels_last
 from mezzotint.nn.norm import activation
 
 
@@ -17,7 +17,7 @@ class Entry(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """As a convolution does, in channels-last."""
-        return super().forward(input.contiguous(memory_format=torch.channels_last))
+        return super().forward(channels_last(input))
 
 
 class ResidualBlock(nn.Module):

@@ -23,6 +23,7 @@ from mezzotint.errors import InputError, choose, within_memory
 from mezzotint.families import storybook
 from mezzotint.families.base import DTYPES, Model
 from mezzotint.families.files import diffusers_folder, single_file
+from mezzotint.nn.layout import channels_last
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.shelf import Shelf
 
@@ -149,7 +150,7 @@ def _place(network: nn.Module, device: torch.device, dtype: torch.dtype) -> None
     for weight in chain(network.parameters(), network.buffers()):
         before = weight.data
         weight.data = before.to(device, dtype if before.is_floating_point() else None)
-        if weight.ndim == 4 and not is_mapped(weight.data):
-            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        if not is_mapped(weight.data):
+            weight.data = channels_last(weight.data)
         if weight.data_ptr() != before.data_ptr():
             let_go(before)

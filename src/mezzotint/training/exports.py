@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import safetensors.torch
-import torch
 from torch import nn
 
 from mezzotint.checkpoints.folder import load_complete
 from mezzotint.errors import InputError
 from mezzotint.files import write_whole
+from mezzotint.nn import layout
 from mezzotint.specs import replaced
 
 N = TypeVar("N", bound=nn.Module)
@@ -22,8 +22,7 @@ P = TypeVar("P")
 def channels_last(network: N) -> N:
     """The network with its kernels as convolutions on channels-last pictures want them."""
     for weight in network.parameters():
-        if weight.ndim == 4:
-            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        weight.data = layout.channels_last(weight.data)
     return network
 
 

@@ -1,6 +1,7 @@
 """What is told of a file of tensors: which model or adapter it is, and what of it matches."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,7 @@ def sparse(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
         file.truncate(8 + len(text) + end)
 
 
-def test_xl_at_full_size_is_told_unread(tmp_path: Path, unread):
+def test_xl_at_full_size_is_told_in_a_second(tmp_path: Path, unread):
     params = {"network": SDXL_UNET, "autoencoder": AUTOENCODER}
     params |= {"text": VIT_L_TEXT, "text_2": VIT_BIGG_TEXT}
     made = {UNetParams: UNet, AutoencoderParams: Autoencoder}
@@ -124,7 +125,12 @@ def test_xl_at_full_size_is_told_unread(tmp_path: Path, unread):
             ours = made.get(type(params[part]), CLIPText)(params[part]).state_dict()
         shapes |= {name: tuple(tensor.shape) for name, tensor in place.file(ours).items()}
     sparse(tmp_path / "xl.safetensors", shapes)
-    told = describe(tmp_path / "xl.safetensors")
+    taken: list[float] = []
+    for _ in range(3):  # the best of them, as what else runs takes its share of caches and cores
+        start = time.process_time()
+        told = describe(tmp_path / "xl.safetensors")
+        taken.append(time.process_time() - start)
+    assert min(taken) < 1
     assert told.what == "Stable Diffusion XL"
     assert all(not part.fault for part in told.parts.values())
     assert 3.4e9 < told.contents.parameters < 3.5e9

@@ -11,8 +11,6 @@ def main() -> None:
     """Draw, and print the figures."""
     watch = Stopwatch()
     told = watch.told
-    import torch
-
     from mezzotint import load
     from mezzotint.adapters.savings import SAVINGS
 
@@ -38,6 +36,8 @@ def main() -> None:
         *_, (last, _) = ((step, watch.lap()) for step in steps)
     last.output().images[0].save(told["picture"])
     watch.drawn()
+    import torch  # after the package, which tells it how to wait and where to get memory
+
     with torch.inference_mode():  # as the picture itself was decoded
         watch.decoded(lambda: pipe.model.decode_latents(last.x))
     watch.report()
