@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from mezzotint.engines import compiled as engine_module
-from mezzotint.engines.calls import computes, pure
+from mezzotint.engines.calls import computes, pure, weights
 from mezzotint.engines.compiled import STORE, compiled
+from mezzotint.engines.laid import Slot
 from mezzotint.errors import InputError
 from mezzotint.files.compiled import FOLDER
 from mezzotint.models.autoencoder import Autoencoder, AutoencoderParams
@@ -133,19 +134,14 @@ def made(monkeypatch):
         def __init__(self, package):
             if package == b"broken":
                 raise RuntimeError("not this machine's")
-            self.function = made[int(package)]
-
-        def wish(self, k):
-            return ""
-
-        def lay(self, k, weight):
-            return weight.detach().clone()
+            self.function, self.slots = made[int(package)]
 
         def __call__(self, values, tensors):
             return self.function(values, tensors)
 
-    def package(network, method, inputs):
-        made.append(pure(copy.deepcopy(network), method, inputs))
+    def package(network, method, inputs, int8):
+        slots = [Slot(k) for k in range(len(weights(network)))]
+        made.append((pure(copy.deepcopy(network), method, inputs), slots))
         return str(len(made) - 1).encode()
 
     monkeypatch.setattr(engine_module, "compiled_package", package)

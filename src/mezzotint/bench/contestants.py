@@ -79,7 +79,7 @@ class Contestant:
     @property
     def warm_up(self) -> int:
         """Steps that it draws before any are counted: what it has to learn from is learnt then."""
-        learns = CALLS if self.engine.endswith("int8") else 2
+        learns = CALLS if self.engine == "openvino-int8" else 2
         return 3 * learns if self.saving else learns  # some steps are of one kind, some of another
 
     @property

@@ -17,6 +17,12 @@ def _compiled() -> Engine:
     return compiled()
 
 
+def _compiled_int8() -> Engine:
+    from mezzotint.engines.compiled import compiled_int8
+
+    return compiled_int8()
+
+
 def _openvino() -> Engine:
     from mezzotint.engines.openvino_engine import openvino
 
@@ -33,6 +39,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {
     "auto": _auto,
     "eager": lambda: eager,
     "compiled": _compiled,
+    "compiled-int8": _compiled_int8,
     "openvino": _openvino,
     "openvino-int8": _openvino_int8,
 }

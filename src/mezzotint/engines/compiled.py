@@ -22,7 +22,9 @@ from torch.utils import _pytree as pytree
 
 from mezzotint.engines.base import Engine, State, hooked, owner, state
 from mezzotint.engines.calls import Inputs, computes, machine, taken, weights
+from mezzotint.engines.compiled_int8 import has_int8
 from mezzotint.engines.compiled_program import OPTIONS, Program, compiled_package
+from mezzotint.engines.laid import Slot
 from mezzotint.errors import InputError
 from mezzotint.files.compiled import CompiledStore
 
@@ -30,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 STORE = CompiledStore(".pt2")
-FORMAT = 1  # of what is kept: another where other code comes of the same network
+FORMAT = 2  # of what is kept: another where other code comes of the same network
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,13 @@ class _Known:
         state: of the weights.
         weights: in their order.
         computes: tells it apart from networks that compute differently.
-        laid: weights as programs take them, by what ``Program.wish`` says.
+        laid: weights as programs take them, by ``Slot.key``.
     """
 
     state: State
     weights: list[Tensor]
     computes: str
-    laid: dict[tuple[int, str], Tensor] = field(default_factory=dict[tuple[int, str], Tensor])
+    laid: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 def compiled() -> Engine:
@@ -69,8 +71,25 @@ def compiled() -> Engine:
     return _Compiled()
 
 
+def compiled_int8() -> Engine:
+    """As ``compiled``, but a network multiplies in int8 where that is worth it.
+
+    What is called once a picture stays exact, as it takes little of the time: autoencoders, and
+    what a network makes of a prompt. So does what runs on a GPU.
+
+    Raises:
+        InputError: the processor has no AVX-512 VNNI, without which int8 overflows or is slow.
+    """
+    if not has_int8():
+        raise InputError(
+            "engine 'compiled-int8' needs a processor with AVX-512 VNNI; use 'compiled'"
+        )
+    return _Compiled(int8=True)
+
+
 class _Compiled:
-    def __init__(self) -> None:
+    def __init__(self, int8: bool = False) -> None:
+        self._int8 = int8
         self._programs: dict[str, Program] = {}
         self._known: WeakKeyDictionary[nn.Module, _Known] = WeakKeyDictionary()
         self._given_up: set[tuple[str, str]] = set()
@@ -107,11 +126,12 @@ class _Compiled:
         """The program of a call, and the weights as it takes them."""
         with self._lock:
             known = self._knows(call.network)
-            key = _key(known, call)
+            int8 = self._int8 and call.method == "forward"
+            key = _key(known, call, int8)
             if key not in self._programs:
-                self._programs[key] = self._found(key, call)
+                self._programs[key] = self._found(key, call, int8)
             program = self._programs[key]
-            return program, [_laid(known, program, k) for k in range(len(known.weights))]
+            return program, [_laid(known, slot) for slot in program.slots]
 
     def _knows(self, network: nn.Module) -> _Known:
         known, now = self._known.get(network), state(network)
@@ -120,7 +140,7 @@ class _Compiled:
             self._known[network] = known
         return known
 
-    def _found(self, key: str, call: _Call) -> Program:
+    def _found(self, key: str, call: _Call, int8: bool) -> Program:
         """The program under a key, from disk or compiled."""
         if kept := STORE.find(key):
             try:
@@ -130,7 +150,7 @@ class _Compiled:
                 self._say(f"{call.name} is compiled anew, as what was kept fails: {_reason(error)}")
         shape = "x".join(map(str, call.inputs.tensors[0].shape)) if call.inputs.tensors else "()"
         self._say(f"compiling {call.name} for {shape}, once: minutes for a large network")
-        package = compiled_package(call.network, call.method, call.inputs)
+        package = compiled_package(call.network, call.method, call.inputs, int8)
         STORE.keep(key, package)
         return Program(package)
 
@@ -146,16 +166,16 @@ def _more_than_numbers(network: nn.Module) -> bool:
     return torch.is_grad_enabled() or network.training or torch.is_autocast_enabled("cpu")
 
 
-def _key(known: _Known, call: _Call) -> str:
+def _key(known: _Known, call: _Call, int8: bool) -> str:
     lines = [str(FORMAT), machine(), known.computes, call.method, call.inputs.kind, str(OPTIONS)]
+    lines += ["int8"] if int8 else []
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
-def _laid(known: _Known, program: Program, k: int) -> Tensor:
-    wish = k, program.wish(k)
-    if wish not in known.laid:
-        known.laid[wish] = program.lay(k, known.weights[k])
-    return known.laid[wish]
+def _laid(known: _Known, slot: Slot) -> Tensor:
+    if slot.key not in known.laid:
+        known.laid[slot.key] = slot.lay(known.weights[slot.weight])
+    return known.laid[slot.key]
 
 
 def _reason(error: Exception) -> str:

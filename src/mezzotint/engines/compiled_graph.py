@@ -3,11 +3,13 @@
 # pyright: reportPrivateUsage=false
 # oneDNN's layouts have no public name.
 
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from mezzotint.engines.laid import Slot
 from mezzotint.nn import cpu_norm
 from mezzotint.nn.attention import attend
 from mezzotint.nn.layout import channels_last
@@ -23,12 +25,8 @@ OPERATIONS.define(
     "normalise(Tensor x, int groups, Tensor weight, Tensor bias, float eps, bool silu) -> Tensor"
 )
 
-Packing: TypeAlias = tuple[list[int], list[int], list[int], int, list[int]]
-"""Padding, stride, dilation and groups of a convolution, and the shape of its input, which hints at
-the layout but is not tied to it."""
 
-
-def pack(graph: fx.GraphModule, count: int) -> dict[int, Packing]:
+def pack(graph: fx.GraphModule, count: int) -> dict[int, Slot]:
     """Let convolutions take their weights as oneDNN lays them out.
 
     It would do that at every call, which takes longer than the convolutions of the coarsest maps.
@@ -38,26 +36,26 @@ def pack(graph: fx.GraphModule, count: int) -> dict[int, Packing]:
         count: so many of its first inputs are weights.
 
     Returns:
-        Which weights are to be given as ``laid`` makes them, and how.
+        Which weights are to be laid out, and how.
     """
-    packed: dict[int, Packing] = {}
+    packed: dict[int, Slot] = {}
     values = graph.graph.find_nodes(op="placeholder")[:count]
     for node in graph.graph.find_nodes(op="call_function", target=torch.ops.aten.conv2d.default):
-        told: list[Any] = [*node.args, *CONV2D[len(node.args) :]]
-        x, weight, bias, stride, padding, dilation, groups = told
+        x, weight, bias, stride, padding, dilation, groups = given(node, CONV2D)
         if weight not in values or len(weight.users) > 1 or node.kwargs or not _packs(weight):
             continue
         packing = list(padding), list(stride), list(dilation), groups
         convolution = torch.ops.mkldnn._convolution_pointwise.default
-        _replace(graph, node, convolution, (x, weight, bias, *packing, "none", [], ""))
-        packed[values.index(weight)] = (*packing, list(x.meta["val"].shape))
+        replace(graph, node, convolution, (x, weight, bias, *packing, "none", [], ""))
+        k = values.index(weight)
+        packed[k] = Slot(k, "convolution", packing, list(x.meta["val"].shape))
     graph.recompile()
     return packed
 
 
-def laid(weight: Tensor, packing: Packing) -> Tensor:
-    """A convolution's weight as oneDNN lays it out."""
-    return torch.ops.mkldnn._reorder_convolution_weight(weight, *packing)
+def given(node: fx.Node, defaults: Sequence[Any]) -> list[Any]:
+    """The positional inputs of a call, and the defaults of those that it leaves out."""
+    return [*node.args, *defaults[len(node.args) :]]
 
 
 def _packs(weight: fx.Node) -> bool:
@@ -73,10 +71,10 @@ def attend_alone(graph: fx.GraphModule) -> None:
     """Let attention in bfloat16 be ``nn.attention.attend``'s, whose kernel no graph can see."""
     scaled = torch.ops.aten.scaled_dot_product_attention.default
     for node in graph.graph.find_nodes(op="call_function", target=scaled):
-        plain = [*node.args, *SCALED[len(node.args) :]][3:] == [None, 0.0, False]
+        plain = given(node, SCALED)[3:] == [None, 0.0, False]
         query = node.args[0]
         if plain and not node.kwargs and query.meta["val"].dtype == torch.bfloat16:
-            _replace(graph, node, torch.ops.mezzotint.attend.default, node.args[:3])
+            replace(graph, node, torch.ops.mezzotint.attend.default, node.args[:3])
     graph.recompile()
 
 
@@ -109,7 +107,7 @@ def normalise_alone(graph: fx.GraphModule) -> None:
         (user, *others) = node.users
         silu = not others and user.target in silus
         told = (x, groups, weight, bias, eps, silu)
-        _replace(graph, user if silu else node, torch.ops.mezzotint.normalise.default, told)
+        replace(graph, user if silu else node, torch.ops.mezzotint.normalise.default, told)
         if silu:
             graph.graph.erase_node(node)
     graph.recompile()
@@ -127,7 +125,8 @@ def _(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bo
     return torch.empty_like(x, memory_format=torch.channels_last)
 
 
-def _replace(graph: fx.GraphModule, node: fx.Node, target: Any, args: tuple[Any, ...]) -> None:
+def replace(graph: fx.GraphModule, node: fx.Node, target: Any, args: tuple[Any, ...]) -> None:
+    """Put another call in the place of one."""
     with graph.graph.inserting_before(node):
         other = graph.graph.call_function(target, args)
     other.meta = dict(node.meta)
