@@ -63,7 +63,7 @@ sizes = st.tuples(
 @example((1, 1, 1, 1, 2), 0, 1)
 @example((2, 2, 130, 257, 48), 0, 30)
 @settings(deadline=None, max_examples=40)
-def test_as_near_to_the_formula_as_torch(
+def test_near_to_the_formula(
     kernel: Kernel, size: tuple[int, int, int, int, int], seed: int, spread: float
 ) -> None:
     b, count, m, n, d = size
@@ -73,15 +73,26 @@ def test_as_near_to_the_formula_as_torch(
     ours = kernel(query, key, value)
     theirs = F.scaled_dot_product_attention(query, key, value)
     assert ours.shape == theirs.shape
-    assert distance(ours, expected) <= 2 * distance(theirs, expected) + 1e-6
+    rounding = (
+        2**-9 * value.square().mean().sqrt()
+    )  # of weights, which among few does not average out
+    assert distance(ours, expected) <= 2 * distance(theirs, expected) + rounding
     assert (ours.double() - expected).abs().max() <= 2**-7 * value.abs().max()
+
+
+@pytest.mark.parametrize("spread", [0.1, 1, 4, 30])
+def test_of_many_keys_nearly_as_near_as_torch(kernel: Kernel, spread: float) -> None:
+    three = [heads(1, 2, 700, 64, k, spread if k == 0 else 1) for k in range(3)]
+    expected = exact(*three)
+    theirs = distance(F.scaled_dot_product_attention(*three), expected)
+    assert distance(kernel(*three), expected) <= 1.5 * theirs
 
 
 def test_a_wrong_formula_is_told_apart(kernel: Kernel) -> None:
     query, key, value = (heads(1, 2, 96, 40, k, 2) for k in range(3))
     theirs = distance(F.scaled_dot_product_attention(query, key, value), exact(query, key, value))
     for wrong in (exact(query, key[:, :, 1:], value[:, :, 1:]), exact(query * 1.02, key, value)):
-        assert distance(kernel(query, key, value), wrong) > 2 * theirs + 1e-6
+        assert distance(kernel(query, key, value), wrong) > 2 * theirs + 2**-9
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=200), st.integers(0, 9))
@@ -125,6 +136,20 @@ def test_rows_that_rise_do_not_touch_their_neighbours(kernel: Kernel) -> None:
     both = kernel(query, key, value)
     assert torch.equal(both[:, :, :1], kernel(query[:, :, :1], key, value))
     assert distance(both, exact(query, key, value)) < 0.01
+
+
+@pytest.mark.parametrize("spread", [1, 1000], ids=["calm", "not calm"])
+@pytest.mark.parametrize("which", range(3), ids=["query", "key", "value"])
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
+def test_what_is_no_number_is_heard(
+    kernel: Kernel, spread: float, which: int, wrong: float
+) -> None:
+    three = [heads(1, 2, 96, 40, k, spread if k == 0 else 1) for k in range(3)]
+    three[which][0, 0, 50, 7] = wrong
+    rows = kernel(*three)[0].isfinite().all(2)
+    wanted = F.scaled_dot_product_attention(*three)[0].isfinite().all(2)
+    assert not (rows & ~wanted).any()
+    assert rows[1].all()  # the other head
 
 
 def test_nothing_beside_the_tensors_is_read(kernel: Kernel) -> None:

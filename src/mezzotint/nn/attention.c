@@ -1,9 +1,10 @@
 /* softmax(QK'/sqrt(d))V in bfloat16 for CPUs that multiply it, by AMX tiles or AVX-512.
 
    Keys go by in blocks, with a running maximum and sum (Milakov & Gimelshein 2018; Dao et al. 2022,
-   algorithm 1). Everything is transposed, so that the 16 lanes of a register are 16 queries:
-   scores are K.Q', their maxima and sums are vertical, and what is mixed is V'.P'. Products and
-   sums are float32; only the weights of the mixture are rounded to bfloat16, as PyTorch's are. */
+   algorithm 1), or without a maximum where lengths alone show that no score is far from zero.
+   Everything is transposed, so that the 16 lanes of a register are 16 queries: scores are K.Q',
+   their maxima and sums are vertical, and what is mixed is V'.P'. Products and sums are float32;
+   only the weights of the mixture are rounded to bfloat16, as PyTorch's are. */
 
 #define _GNU_SOURCE
 #include <math.h>
@@ -15,10 +16,11 @@
 
 /* A tile is 16 rows of 32 bf16. As a left factor it is 16 rows of 32 columns; as a right factor,
    16 pairs of rows, of which the two numbers of a column stand together. */
-enum { TILE = 16 * 32, BLOCK = 128, GROUP = 32, GROUPS = 4, WIDEST = 512, SLACK = 16 };
+enum { TILE = 16 * 32, BLOCK = 128, GROUP = 32, GROUPS = 4, WIDEST = 512, SLACK = 16, CALM = 80 };
 
-/* Of a group of queries: what its weights are relative to, and their sum. */
-typedef struct { __m512 top[2], sum[2]; } Softmax;
+/* Of a group of queries: what its weights are relative to, and their sum; and whether no score is
+   beyond 2^CALM, far from what float32 can't hold, so that weights are as they are. */
+typedef struct { __m512 top[2], sum[2]; int calm; } Softmax;
 
 static inline __m512i count(int step)
 {
@@ -44,6 +46,34 @@ static void pack_keys(bf16 *to, const bf16 *from, long stride, long rows, int d,
             __mmask32 keep = i < rows ? before(d - 32 * s, 32) : 0;
             _mm512_store_si512(to, _mm512_maskz_loadu_epi16(keep, from + i * stride + 32 * s));
         }
+}
+
+/* The longest of 32 packed keys: the sum of its squares. NaN if one of them is not finite. */
+static float longest(const bf16 *key, int steps)
+{
+    float most = 0, nothing = 0;
+    for (int i = 0; i < 32; i++) {
+        __m512 sum = _mm512_setzero_ps();
+        for (int s = 0; s < steps; s++) {
+            __m512bh x = (__m512bh)_mm512_load_si512(key + (i / 16 * steps + s) * TILE + i % 16 * 32);
+            sum = _mm512_dpbf16_ps(sum, x, x);
+        }
+        const float square = _mm512_reduce_add_ps(sum);
+        most = fmaxf(most, square), nothing += 0 * square;
+    }
+    return most + nothing;
+}
+
+/* Whether no score of 16 packed queries is beyond CALM, by Cauchy and Schwarz; not if one is NaN. */
+static int calm(const bf16 *query, int steps, float square, float scale)
+{
+    __m512 sum = _mm512_setzero_ps();
+    for (int r = 0; r < 16 * steps; r++, query += 32) {
+        __m512bh x = (__m512bh)_mm512_load_si512(query);
+        sum = _mm512_dpbf16_ps(sum, x, x);
+    }
+    sum = _mm512_mul_ps(sum, _mm512_set1_ps(square * scale * scale));
+    return _mm512_cmp_ps_mask(sum, _mm512_set1_ps(CALM * CALM), _CMP_LE_OQ) == 0xffff;
 }
 
 /* 32 values of d numbers, transposed, to left factors, `tiles` tiles; zeros beyond the last. */
@@ -156,22 +186,32 @@ static void settle(Softmax *soft, const float *scores, int keys, __m512 scale, f
     }
 }
 
-/* Scores of 32 keys to their weights, two right factors. What is added to the sums is the weights
-   as they were rounded, so that those of a row sum to 1 and a lone one is 1. */
+static const uint8_t CHORD[64] = {0, 1, 1, 2, 2, 3, 4, 4, 5, 5, 5, 6, 6, 7, 7, 8, 8, 8, 9, 9, 9, 9, 10, 10, 10, 10, 10, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 11, 10, 10, 10, 10, 10, 9, 9, 9, 8, 8, 8, 7, 7, 6, 6, 5, 5, 4, 3, 3, 2, 1, 1};
+
+/* Scores of 32 keys to their weights, two right factors. The sign, the exponent and the mantissa of
+   a bf16 are its logarithm in steps of 1/128, but for what a chord is above 2^x; with a table for
+   that, weights are made as 16-bit integers (after Schraudolph 1999). What is added to the sums is
+   the weights as they were rounded, so that those of a row sum to 1 and a lone one is 1. */
 static void weigh(Softmax *soft, const float *scores, __m512 scale, bf16 *weights)
 {
-    uint16_t order[32];
-    for (int i = 0; i < 32; i++) order[i] = (uint16_t)(i / 2 + i % 2 * 16);
-    const __m512i zip = _mm512_loadu_si512(order);
+    const __m512i zip = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
+    const __m512i above = _mm512_loadu_si512(CHORD);
     const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
+    scale = _mm512_mul_ps(scale, _mm512_set1_ps(128));
     for (int a = 0; a < 2; a++, scores += 16) {
-        __m512 top = soft->top[a], sum = soft->sum[a];
+        const __m512 one = _mm512_set1_ps(0x3f80);
+        __m512 top = _mm512_fmsub_ps(soft->top[a], _mm512_set1_ps(128), one);
+        __m512 sum = soft->sum[a];
+#pragma GCC unroll 4
         for (int j = 0; j < 32; j += 2, weights += 32) {
             const float *s = scores + 32 * j;
-            __m512 even = power(_mm512_fmsub_ps(_mm512_load_ps(s), scale, top));
-            __m512 odd = power(_mm512_fmsub_ps(_mm512_load_ps(s + 32), scale, top));
-            __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
-            both = _mm512_permutexvar_epi16(zip, both);
+            __m512i even = _mm512_cvtps_epi32(_mm512_fmsub_ps(_mm512_load_ps(s), scale, top));
+            __m512i odd = _mm512_cvtps_epi32(_mm512_fmsub_ps(_mm512_load_ps(s + 32), scale, top));
+            __m512i both = _mm512_shuffle_epi8(_mm512_packs_epi32(even, odd), zip);
+            both = _mm512_max_epi16(both, _mm512_setzero_si512());
+            __m512i bulge = _mm512_maskz_permutexvar_epi8(0x5555555555555555, _mm512_srli_epi16(both, 1), above);
+            both = _mm512_sub_epi16(both, bulge);
             sum = _mm512_dpbf16_ps(sum, (__m512bh)both, ones);
             _mm512_store_si512(weights, both);
         }
@@ -197,7 +237,8 @@ static void write_rows(bf16 *to, long stride, const float *mixed, const Softmax 
 
 /* Up to GROUPS groups of queries of one head, of packed keys and values. */
 static void attend_rows(bf16 *out, long out_stride, const bf16 *query, long stride, long rows,
-                        const bf16 *keys, const bf16 *values, long n, int d, float scale)
+                        const bf16 *keys, const float *squares, const bf16 *values, long n, int d,
+                        float scale)
 {
     _Alignas(64) float scores[BLOCK * 32], mixed[GROUPS * WIDEST * 32];
     _Alignas(64) bf16 weights[BLOCK * 32], queries[GROUPS * 2 * WIDEST * 16];
@@ -205,14 +246,24 @@ static void attend_rows(bf16 *out, long out_stride, const bf16 *query, long stri
     const int steps = (d + 31) / 32, tiles = (d + 15) / 16, groups = (int)((rows + 31) / 32);
     const __m512 scales = _mm512_set1_ps(scale);
 
-    for (int g = 0; g < groups; g++)
+    float square = 0, nothing = 0;
+    for (long i = 0; i < (n + 31) / 32; i++)
+        square = fmaxf(square, squares[i]), nothing += 0 * squares[i];
+    square += nothing;
+    for (int g = 0; g < groups; g++) {
+        bf16 *packed = queries + 2 * g * steps * TILE;
         for (int a = 0; a < 2; a++) {
             long first = 32 * g + 16 * a < rows ? 32 * g + 16 * a : rows - 1;
-            pack_queries(queries + (2 * g + a) * steps * TILE, query + first * stride, stride,
-                         rows - first, d, steps);
-            soft[g].top[a] = _mm512_set1_ps(-INFINITY);
+            pack_queries(packed + a * steps * TILE, query + first * stride, stride, rows - first, d,
+                         steps);
+        }
+        soft[g].calm = calm(packed, steps, square, scale)
+                       && calm(packed + steps * TILE, steps, square, scale);
+        for (int a = 0; a < 2; a++) {
+            soft[g].top[a] = _mm512_set1_ps(soft[g].calm ? 0 : square - INFINITY); /* or NaN */
             soft[g].sum[a] = _mm512_setzero_ps();
         }
+    }
     memset(mixed, 0, sizeof(float) * groups * tiles * 512);
 
     for (long from = 0; from < n; from += BLOCK) {
@@ -224,7 +275,7 @@ static void attend_rows(bf16 *out, long out_stride, const bf16 *query, long stri
                 multiply(scores + 1024 * j, 1, 2, key + 2 * j * steps * TILE, steps * TILE, TILE,
                          queries + 2 * g * steps * TILE, steps * TILE, TILE, steps);
             for (int i = 32 * valid; i < 1024 * blocks; i++) scores[i] = -INFINITY;
-            settle(soft + g, scores, 32 * blocks, scales, mix, 16 * tiles);
+            if (!soft[g].calm) settle(soft + g, scores, 32 * blocks, scales, mix, 16 * tiles);
             for (int j = 0; j < blocks; j++)
                 weigh(soft + g, scores + 1024 * j, scales, weights + 2 * j * TILE);
             for (int t = 0; t < tiles; t += 2)
@@ -238,10 +289,11 @@ static void attend_rows(bf16 *out, long out_stride, const bf16 *query, long stri
 }
 
 /* Sizes are b, heads, m, n, d and threads, then the strides of batch, head and row of queries, keys
-   and values; `packed` holds b·heads·ceil(n, 32)·(ceil(d, 32) + ceil(d, 16)); out is (b, m, heads,
-   d). The d of a row stand side by side and are even in number, at most WIDEST. */
+   and values; `packed` holds b·heads·ceil(n, 32)·(ceil(d, 32) + ceil(d, 16)), `squares` one for each
+   32 keys; out is (b, m, heads, d). The d of a row stand side by side and are even in number, at
+   most WIDEST. */
 void attend(bf16 *out, const bf16 *query, const bf16 *key, const bf16 *value, bf16 *packed,
-            const long *sizes, float scale)
+            float *squares, const long *sizes, float scale)
 {
     const long heads = sizes[1], m = sizes[2], n = sizes[3], *by = sizes + 6;
     const int d = (int)sizes[4], steps = (d + 31) / 32, tiles = (d + 15) / 16;
@@ -261,6 +313,7 @@ void attend(bf16 *out, const bf16 *query, const bf16 *key, const bf16 *value, bf
             bf16 *to = packed + head * key_size + at / 16 * steps * TILE;
             pack_keys(to, k, by[5], left, d, steps);
             pack_keys(to + steps * TILE, k + 16 * by[5], by[5], left - 16, d, steps);
+            squares[i] = longest(to, steps);
             to = packed_values + head * value_size + at / 32 * tiles * TILE;
             pack_values(to, v, by[8], left, d, tiles);
         }
@@ -270,7 +323,8 @@ void attend(bf16 *out, const bf16 *query, const bf16 *key, const bf16 *value, bf
             const bf16 *q = query + head / heads * by[0] + head % heads * by[1] + at * by[2];
             attend_rows(out + ((head / heads * m + at) * heads + head % heads) * d, heads * d, q,
                         by[2], m - at < rows ? m - at : rows, packed + head * key_size,
-                        packed_values + head * value_size, n, d, scale * 1.44269504f);
+                        squares + head * blocks, packed_values + head * value_size, n, d,
+                        scale * 1.44269504f);
         }
         release_tiles();
     }

@@ -57,17 +57,18 @@ def loaded(path: Path) -> Kernel:
     if library.ready():
         raise OSError("the system does not give the CPU's tiles")
     run = library.attend
-    run.argtypes = [ctypes.c_void_p] * 6 + [ctypes.c_float]
+    run.argtypes = [ctypes.c_void_p] * 7 + [ctypes.c_float]
     run.restype = None
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         b, heads, m, d = query.shape
         n = key.shape[2]
         packed = query.new_empty(b * heads * _up(n, 32) * (_up(d, 32) + _up(d, 16)))
+        squares = query.new_empty(b * heads * (_up(n, 32) // 32), dtype=torch.float32)
         out = query.new_empty(b, m, heads, d)
         strides = [stride for x in (query, key, value) for stride in x.stride()[:3]]
         sizes = (ctypes.c_long * 15)(b, heads, m, n, d, torch.get_num_threads(), *strides)
-        places = [x.data_ptr() for x in (out, query, key, value, packed)]
+        places = [x.data_ptr() for x in (out, query, key, value, packed, squares)]
         run(*places, sizes, d**-0.5)
         return out.transpose(1, 2)
 

@@ -25,7 +25,10 @@ from mezzotint.files.compiled import CompiledStore, own_folder
 STORE = CompiledStore(".so")
 SHARED = Path(__file__).with_name("lanes.h")  # what every source includes
 
-AVX = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16", "-mfma")
+AVX = (
+    *("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512vbmi", "-mavx512bf16"),
+    "-mfma",
+)
 AMX = ("-mamx-tile", "-mamx-bf16")
 
 K = TypeVar("K")
