@@ -107,7 +107,7 @@ def computes(network: nn.Module) -> str:
         told = vars(module).items()
         settings = {k: value for k, value in told if not k.startswith("_") and k != "forward"}
         lines.append(f"{name} {type(module).__qualname__} {settings!r}")
-    lines += [_digest(path) for path in sorted(_sources(network))]
+    lines += [digest(path) for path in sorted(_sources(network))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -126,7 +126,8 @@ def _sources(network: nn.Module) -> Iterator[Path]:
 
 
 @cache
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Of a file's bytes, read once a process."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

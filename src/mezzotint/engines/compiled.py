@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from textwrap import shorten
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar
@@ -20,11 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from mezzotint.engines import laid
 from mezzotint.engines.base import Engine, State, hooked, owner, state
-from mezzotint.engines.calls import Inputs, computes, machine, taken, weights
+from mezzotint.engines.calls import Inputs, computes, digest, machine, taken, weights
 from mezzotint.engines.compiled_int8 import has_int8
 from mezzotint.engines.compiled_program import OPTIONS, Program, compiled_package
-from mezzotint.engines.laid import Slot
 from mezzotint.errors import InputError
 from mezzotint.files.compiled import CompiledStore
 
@@ -32,7 +33,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 STORE = CompiledStore(".pt2")
-FORMAT = 2  # of what is kept: another where other code comes of the same network
+SOURCES = [*Path(__file__).parent.glob("compiled_*.py"), Path(laid.__file__)]
+"""What code is made by: other code may come of the same network where these are others."""
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,12 @@ def _more_than_numbers(network: nn.Module) -> bool:
 
 
 def _key(known: _Known, call: _Call, int8: bool) -> str:
-    lines = [str(FORMAT), machine(), known.computes, call.method, call.inputs.kind, str(OPTIONS)]
-    lines += ["int8"] if int8 else []
+    lines = [machine(), known.computes, call.method, call.inputs.kind, str(OPTIONS), str(int8)]
+    lines += map(digest, sorted(SOURCES))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
-def _laid(known: _Known, slot: Slot) -> Tensor:
+def _laid(known: _Known, slot: laid.Slot) -> Tensor:
     if slot.key not in known.laid:
         known.laid[slot.key] = slot.lay(known.weights[slot.weight])
     return known.laid[slot.key]

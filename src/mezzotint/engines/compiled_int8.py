@@ -9,13 +9,14 @@ Attention, normalisation, and whatever reads few numbers stay as they are.
 # pyright: reportPrivateUsage=false
 # Whether the processor has what int8 needs is asked by a private name.
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx
 
 from mezzotint.engines.compiled_graph import CONV2D, OPERATIONS, given, replace
@@ -27,11 +28,12 @@ PRODUCTS = 512
 WORK = 2**28
 """Nor is one for fewer products in all: to call what rounds takes time as well."""
 TINY = torch.finfo(torch.float32).tiny
+LINEAR = (None, None, None)  # the inputs of products where they are not given
 Rounded = tuple[Tensor, Tensor]
 
 OPERATIONS.define(
-    "convolve8(Tensor x, Tensor weight, Tensor scales, int[] stride, int[] padding, "
-    "int[] dilation, ScalarType dtype) -> Tensor"
+    "convolve8(Tensor x, Tensor weight, Tensor scales, ScalarType dtype, int[] stride, "
+    "int[] dilation) -> Tensor"
 )
 OPERATIONS.define("multiply8(Tensor x, Tensor weight, Tensor scales, ScalarType dtype) -> Tensor")
 
@@ -41,12 +43,17 @@ def has_int8() -> bool:
     return torch.backends.mkldnn.is_available() and torch.cpu._is_vnni_supported()
 
 
+def with_scales(weights: Sequence[Tensor]) -> list[int]:
+    """Which weights may have scales, of one for each of their outputs."""
+    return [k for k, weight in enumerate(weights) if weight.ndim in (2, 4)]
+
+
 def in_int8(graph: fx.GraphModule, weights: Sequence[Tensor]) -> dict[int, Slot]:
     """Let a graph multiply in int8 wherever that is worth it.
 
     Args:
-        graph: changed in place; its first inputs are the weights, and behind them those that
-            ``scales`` makes room for, of which it reads none so far.
+        graph: changed in place; its first inputs are the weights, and behind them there is one for
+            the scales of each ``with_scales``, of which it reads none so far.
         weights: of which only shapes are read.
 
     Returns:
@@ -54,47 +61,76 @@ def in_int8(graph: fx.GraphModule, weights: Sequence[Tensor]) -> dict[int, Slot]
     """
     inputs = graph.graph.find_nodes(op="placeholder")
     own = {node: k for k, node in enumerate(inputs[: len(weights)])}
-    room = dict(zip(with_scales(weights), inputs[len(weights) :], strict=False))
+    behind = {k: len(weights) + at for at, k in enumerate(with_scales(weights))}
     laid: dict[int, Slot] = {}
-    for kind in KINDS:
-        for readers in _readers(graph, kind, own):
-            x: Any = readers[0].args[0]  # what it is by now
-            with graph.graph.inserting_before(readers[0]):
-                rounded = graph.graph.call_function(kind.rounded, (x,))
-            for node in readers:
-                _, weight, *told = given(node, kind.defaults)
-                k = own[weight]
-                laid[k] = Slot(k, kind.way, told[1:4], list(_shape(x)))
-                laid[inputs.index(room[k])] = Slot(k, "scales")
-                dtype = weight.meta["val"].dtype
-                replace(graph, node, kind.made, (rounded, weight, room[k], dtype, *told))
+    for group in _groups(graph, own):
+        first = group[0]
+        x: Any = first.node.args[0]  # which may be another than it was
+        with graph.graph.inserting_before(first.node):
+            rounded = graph.graph.call_function(first.rounds, (x, *first.beside))
+        for each in group:
+            k, weight = own[each.weight], each.weight
+            laid[k] = Slot(k, each.way, each.settings, list(_shape(x)))
+            laid[behind[k]] = Slot(k, f"scales of {each.way}")
+            told = (rounded, weight, inputs[behind[k]], weight.meta["val"].dtype)
+            replace(graph, each.node, each.makes, (*told, each.bias, *each.settings))
     graph.recompile()
     return laid
 
 
-def with_scales(weights: Sequence[Tensor]) -> list[int]:
-    """Which weights may have scales, of one for each of their outputs."""
-    return [k for k, weight in enumerate(weights) if weight.ndim in (2, 4)]
+@dataclass(frozen=True)
+class _Product:
+    """A call that could be in int8.
+
+    Attributes:
+        node: the call, the first of whose inputs is what is multiplied.
+        weight: by which.
+        bias: what is added, if anything.
+        way: how the weight is laid out.
+        settings: more that both this and the call depend on.
+        rounds: makes int8 of what is multiplied, and of what is ``beside`` it.
+        makes: called with that, the weight as it is laid out, its scales, the dtype of what it
+            makes, the bias and the settings.
+    """
+
+    node: fx.Node
+    weight: fx.Node
+    bias: fx.Node | None
+    way: str
+    settings: tuple[Sequence[int], ...]
+    rounds: Callable[..., Rounded]
+    beside: tuple[tuple[int, ...], ...]
+    makes: Callable[..., Tensor]
 
 
-def _readers(
-    graph: fx.GraphModule, kind: "_Kind", own: Mapping[fx.Node, int]
-) -> list[list[fx.Node]]:
-    """Calls that read the same, where that is worth rounding."""
-    readers: dict[fx.Node, list[fx.Node]] = {}
-    for node in graph.graph.find_nodes(op="call_function", target=kind.target):
-        x, weight, *told = given(node, kind.defaults)
-        groups = told[4:]
-        if weight in own and len(weight.users) == 1 and not node.kwargs and groups in ([], [1]):
-            readers.setdefault(x, []).append(node)
-    return [nodes for x, nodes in readers.items() if _worth(x, nodes)]
+def _groups(graph: fx.GraphModule, own: Mapping[fx.Node, int]) -> list[list[_Product]]:
+    """Those that are worth it; together where they read the same."""
+    groups: dict[Any, list[_Product]] = {}
+    for each in _products(graph):
+        if each.weight in own and len(each.weight.users) == 1 and not each.node.kwargs:
+            groups.setdefault((each.node.args[0], each.rounds, each.beside), []).append(each)
+    return [group for group in groups.values() if _worth(group)]
 
 
-def _worth(x: fx.Node, readers: Sequence[fx.Node]) -> bool:
+def _products(graph: fx.GraphModule) -> Iterator[_Product]:
+    for node in graph.graph.nodes:
+        if node.target is torch.ops.aten.linear.default:
+            _, weight, bias = given(node, LINEAR)
+            yield _Product(node, weight, bias, "linear8", (), _per_token, (), _multiplied)
+        elif node.target is torch.ops.aten.conv2d.default:
+            _, weight, bias, stride, padding, dilation, groups = given(node, CONV2D)
+            told, beside = (stride, dilation), (tuple(padding),)
+            if groups == 1:
+                yield _Product(
+                    node, weight, bias, "convolution8", told, _per_picture, beside, _convolved
+                )
+
+
+def _worth(group: Sequence[_Product]) -> bool:
     """Whether products are enough, of each number and in all."""
-    made = ((_shape(node), _shape(node.args[1])) for node in readers)
+    made = ((_shape(each.node), _shape(each.weight)) for each in group)
     products = sum(prod(out) // weight[0] * prod(weight) for out, weight in made)
-    return products >= max(WORK, PRODUCTS * prod(_shape(x)))
+    return products >= max(WORK, PRODUCTS * prod(_shape(group[0].node.args[0])))
 
 
 def _shape(node: Any) -> Sequence[int]:
@@ -108,11 +144,13 @@ def _per_token(x: Tensor) -> Rounded:
     return (x / steps).round().to(torch.int8), steps
 
 
-def _per_picture(x: Tensor) -> Rounded:
-    """Maps (b, c, h, w) as uint8 about ``ZERO``, and what a step of each is (b, 1, 1, 1)."""
+def _per_picture(x: Tensor, padding: tuple[int, int]) -> Rounded:
+    """Maps (b, c, h, w) as uint8 about ``ZERO`` with a border, and what a step is (b, 1, 1, 1)."""
     x = x.float()
     steps = x.abs().amax((1, 2, 3), keepdim=True).clamp_min(TINY) / 127
-    return ((x / steps).round() + ZERO).to(torch.uint8), steps
+    rounded = ((x / steps).round() + ZERO).to(torch.uint8)
+    down, across = padding
+    return F.pad(rounded, (across, across, down, down), value=ZERO), steps
 
 
 def _multiplied(
@@ -130,55 +168,29 @@ def _convolved(
     dtype: torch.dtype,
     bias: Tensor | None,
     stride: Sequence[int],
-    padding: Sequence[int],
     dilation: Sequence[int],
-    groups: int,
 ) -> Tensor:
     x, steps = rounded
-    made = torch.ops.mezzotint.convolve8(x, weight, scales, stride, padding, dilation, dtype)
-    made = made * steps
+    made = torch.ops.mezzotint.convolve8(x, weight, scales, dtype, stride, dilation) * steps
     return (made if bias is None else made + bias[:, None, None]).to(dtype)
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """Calls that can be in int8.
-
-    Attributes:
-        target: what is called, with what is multiplied, the weight, the bias, and more.
-        defaults: its inputs where they are not given.
-        way: how its weight is laid out, for what is told behind the bias.
-        rounded: makes int8 of what is multiplied.
-        made: called with that, the weight as it is laid out, its scales, the dtype to make, the
-            bias, and the rest.
-    """
-
-    target: Callable[..., Tensor]
-    defaults: tuple[Any, ...]
-    way: str
-    rounded: Callable[[Tensor], Rounded]
-    made: Callable[..., Tensor]
+# "MkldnnCPU" is where calls go whose weights are laid out by oneDNN
 
 
-KINDS = (
-    _Kind(torch.ops.aten.conv2d.default, CONV2D, "convolution8", _per_picture, _convolved),
-    _Kind(torch.ops.aten.linear.default, (None,) * 3, "linear8", _per_token, _multiplied),
-)
-
-
-@torch.library.impl(OPERATIONS, "convolve8", "MkldnnCPU")  # as weights that are laid out are
+@torch.library.impl(OPERATIONS, "convolve8", "MkldnnCPU")
 def _convolve8(
     x: Tensor,
     weight: Tensor,
     scales: Tensor,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
     dtype: torch.dtype,
+    stride: list[int],
+    dilation: list[int],
 ) -> Tensor:
+    scale, shift = scales
     return torch.ops.onednn.qconv_pointwise(
-        *(channels_last(x), 1.0, ZERO, weight, scales, _zeros(len(scales)), None),
-        *(stride, padding, dilation, 1, 1.0, 0, dtype, "none", [], ""),
+        *(channels_last(x), 1.0, 0, weight, scale, _zeros(len(scale)), shift),
+        *(stride, [0, 0], dilation, 1, 1.0, 0, dtype, "none", [], ""),
     )
 
 
@@ -187,14 +199,11 @@ def _(
     x: Tensor,
     weight: Tensor,
     scales: Tensor,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
     dtype: torch.dtype,
+    stride: list[int],
+    dilation: list[int],
 ) -> Tensor:
-    made = torch.nn.functional.conv2d(
-        x.to(dtype), weight.to(dtype), None, stride, padding, dilation
-    )
+    made = F.conv2d(x.to(dtype), weight.to(dtype), None, stride, 0, dilation)
     return torch.empty_like(made, memory_format=torch.channels_last)
 
 

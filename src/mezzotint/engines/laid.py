@@ -10,7 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-ZERO = 128  # of the uint8 that oneDNN's convolutions read
+ZERO = 128
+"""What stands for zero in the uint8 that convolutions read, whose products are moved back by it.
+
+oneDNN would do that as well, at every call, which takes longer than those of the coarsest maps.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,24 +64,29 @@ def _convolution(
 
 
 def _convolution8(
-    weight: Tensor, stride: list[int], padding: list[int], dilation: list[int], hint: list[int]
+    weight: Tensor, stride: list[int], dilation: list[int], hint: list[int]
 ) -> Tensor:
     values, scales = quantised(weight)
-    return torch.ops.onednn.qconv_prepack(
-        values, scales, 1.0, ZERO, stride, padding, dilation, 1, hint
-    )
+    told = values, scales, 1.0, 0, stride, [0, 0], dilation, 1, hint
+    return torch.ops.onednn.qconv_prepack(*told)
+
+
+def _scales_of_convolution8(weight: Tensor, hint: list[int]) -> Tensor:
+    """Scales, and what products are moved by (2, outputs)."""
+    values, scales = quantised(weight)
+    return torch.stack([scales, -ZERO * scales * values.flatten(1).sum(1)])
 
 
 def _linear8(weight: Tensor, hint: list[int]) -> Tensor:
     return torch.ops.onednn.qlinear_prepack(quantised(weight)[0], hint)
 
 
+def _scales_of_linear8(weight: Tensor, hint: list[int]) -> Tensor:
+    return quantised(weight)[1]
+
+
 def _as_it_is(weight: Tensor, hint: list[int]) -> Tensor:
     return weight.contiguous()
-
-
-def _scales(weight: Tensor, hint: list[int]) -> Tensor:
-    return quantised(weight)[1]
 
 
 def _unread(weight: Tensor, hint: list[int]) -> Tensor:
@@ -88,8 +97,9 @@ WAYS: dict[str, Callable[..., Tensor]] = {
     "": _as_it_is,
     "convolution": _convolution,
     "convolution8": _convolution8,
+    "scales of convolution8": _scales_of_convolution8,
     "linear8": _linear8,
-    "scales": _scales,
+    "scales of linear8": _scales_of_linear8,
     "unread": _unread,
 }
 """How weights are laid out, by name."""
