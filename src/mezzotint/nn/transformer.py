@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -9,6 +10,9 @@ from mezzotint.nn.attention import Attention, to_map, to_tokens
 from mezzotint.nn.init import zeroed
 from mezzotint.nn.memory import KeysValues
 from mezzotint.nn.norm import Norm
+
+TOKENS = 2048
+"""What a feed-forward makes of so many in between is some megabytes: they need not leave caches."""
 
 
 class PixelTransformer(nn.Module):
@@ -85,7 +89,12 @@ class GatedFeedForward(nn.Module):
         self.out = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply the gated layer."""
+        """Apply the gated layer; on a CPU to ``TOKENS`` at a time, unless somebody learns."""
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return self._applied(x)
+        return torch.cat([self._applied(few) for few in x.flatten(0, -2).split(TOKENS)]).view_as(x)
+
+    def _applied(self, x: Tensor) -> Tensor:
         value, gate = self.value_gate(x).chunk(2, dim=-1)
         return self.out(value * F.gelu(gate))
 
