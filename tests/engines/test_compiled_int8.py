@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from mezzotint.engines import ENGINES, compiled_int8
+from mezzotint.engines import ENGINES, compiled_int8, laid
 from mezzotint.engines.calls import taken, weights
 from mezzotint.engines.compiled_int8 import has_int8
 from mezzotint.engines.compiled_program import traced
+from mezzotint.engines.laid import Slot
 from mezzotint.errors import InputError
 
 int8 = pytest.mark.skipif(not has_int8(), reason="the processor has no AVX-512 VNNI")
@@ -54,7 +55,7 @@ def executed(network: nn.Module, x: Tensor) -> Tensor:
     """What the traced network makes of it in int8."""
     graph, _, slots = traced(network, "forward", taken((x,), {}), int8=True)
     own = list(weights(network).values())
-    values = [slot.lay(own[slot.weight]) for slot in slots]
+    values = [slot.lay(own[slot.weight])[slot.part] for slot in slots]
     (made,) = fx.Interpreter(graph).run(*values, x, enable_io_processing=False)
     return made
 
@@ -119,10 +120,24 @@ def test_what_is_zero_stays_so():
     assert torch.equal(executed(layer, torch.randn(2, 48)), layer.bias.expand(2, -1))
 
 
+@int8
+def test_what_is_laid_out_elsewhere_gives_back_the_pages_of_its_file(monkeypatch):
+    gone: list[Tensor] = []
+    monkeypatch.setattr(laid, "let_go", gone.append)
+    kernel, matrix = torch.randn(32, 6, 3, 3), torch.randn(40, 48)
+    Slot(0).lay(kernel)
+    Slot(0, "unread").lay(kernel)
+    assert not gone
+    Slot(0, "convolution", ([1, 1], [1, 1], [1, 1], 1), [1, 6, 8, 8]).lay(kernel)
+    Slot(0, "convolution8", ([1, 1], [1, 1]), [1, 6, 8, 8]).lay(kernel)
+    Slot(1, "linear8", (), [9, 48]).lay(matrix)
+    assert [each.data_ptr() for each in gone] == [kernel.data_ptr()] * 2 + [matrix.data_ptr()]
+
+
 def ways(network: nn.Module, x: Tensor) -> list[str]:
     slots = traced(network, "forward", taken((x,), {}), int8=True)[2]
     names = list(weights(network))
-    laid = [slot for slot in slots if slot.way in ("convolution8", "linear8")]
+    laid = [slot for slot in slots if slot.way.endswith("8") and not slot.part]
     return sorted(f"{names[slot.weight]} {slot.way}" for slot in laid)
 
 

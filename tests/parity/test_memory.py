@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import mezzotint as mz
-from mezzotint.checkpoints.pages import is_mapped
+from mezzotint.files.pages import is_mapped
 from mezzotint.pipeline.pipeline import Pipeline
 
 

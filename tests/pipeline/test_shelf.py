@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mezzotint.checkpoints.pages import is_mapped
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.engines.base import eager
 from mezzotint.families.base import Model
+from mezzotint.files.pages import is_mapped
 from mezzotint.pipeline import load
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.shelf import Shelf

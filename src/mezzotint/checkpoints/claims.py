@@ -2,10 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import cast
-
-from mezzotint.errors import InputError
 
 MAX_DIMS = 16
 MAX_NAME = 512
@@ -20,21 +17,6 @@ DAMAGE = (
     TypeError,
     ValueError,
 )
-
-
-def file_size(path: Path) -> int:
-    """How many bytes a file has.
-
-    Raises:
-        InputError: there is no such file, or it is a folder, a pipe or a device.
-    """
-    try:
-        if path.is_file():
-            return path.stat().st_size
-        reason = "it is not a file" if path.exists() else "there is no such file"
-    except (OSError, ValueError) as error:
-        reason = str(error)
-    raise InputError(f"cannot read {path}: {reason}")
 
 
 def name_of(claim: object) -> str:

@@ -27,9 +27,9 @@ from mezzotint.checkpoints.claims import (
     text_of,
     why,
 )
-from mezzotint.checkpoints.pages import map_file
 from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors, tensor_at
 from mezzotint.errors import InputError
+from mezzotint.files.pages import map_file
 
 ORIGINAL_SHAPE = "comfy.gguf.orig_shape."
 VERSIONS = (2, 3)

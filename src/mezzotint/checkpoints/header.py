@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from mezzotint.checkpoints.claims import (
     DAMAGE,
-    file_size,
     name_of,
     refuse_overlap,
     shape_of,
@@ -22,6 +21,7 @@ from mezzotint.checkpoints.claims import (
     why,
 )
 from mezzotint.errors import InputError
+from mezzotint.files.pages import file_size
 
 MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 BITS = {

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from mezzotint.checkpoints.archive import read_archive
 from mezzotint.checkpoints.claims import DAMAGE, name_of, text_of, why
-from mezzotint.checkpoints.pages import map_file
 from mezzotint.checkpoints.pickle_survey import Program, Survey, program_of, strangers
 from mezzotint.checkpoints.tensors import NAMES, Stored, Tensors, aligned
 from mezzotint.errors import InputError
+from mezzotint.files.pages import map_file
 
 ZIP = b"PK\x03\x04"
 PICKLE = b"\x80"

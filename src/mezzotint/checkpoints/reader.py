@@ -5,15 +5,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mezzotint.checkpoints.claims import file_size
 from mezzotint.checkpoints.diffusers_folder import weights_file
 from mezzotint.checkpoints.header import MAX_HEADER, read_header
 from mezzotint.checkpoints.packed import unpacked
-from mezzotint.checkpoints.pages import map_file
 from mezzotint.checkpoints.pickled import PICKLE, ZIP, open_pickled
 from mezzotint.checkpoints.sharded import open_sharded
 from mezzotint.checkpoints.tensors import DTYPES, Stored, Tensors, tensor_at
 from mezzotint.errors import InputError
+from mezzotint.files.pages import file_size, map_file
 
 GGUF = b"GGUF"
 STRANGERS = {

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import cast
 
-from mezzotint.checkpoints.claims import DAMAGE, file_size, why
+from mezzotint.checkpoints.claims import DAMAGE, why
 from mezzotint.errors import InputError
+from mezzotint.files.pages import file_size
 
 MAX_BYTES = 100_000_000
 

@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from mezzotint.engines import laid
 from mezzotint.engines.base import Engine, State, hooked, owner, state
 from mezzotint.engines.calls import Inputs, computes, digest, machine, taken, weights
 from mezzotint.engines.compiled_int8 import has_int8
 from mezzotint.engines.compiled_program import OPTIONS, Program, compiled_package
+from mezzotint.engines.laid import Parts, Slot
 from mezzotint.errors import InputError
 from mezzotint.files.compiled import CompiledStore
 
@@ -33,7 +33,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 STORE = CompiledStore(".pt2")
-SOURCES = [*Path(__file__).parent.glob("compiled_*.py"), Path(laid.__file__)]
+SOURCES = [
+    path for each in ("compiled_*.py", "laid.py") for path in Path(__file__).parent.glob(each)
+]
 """What code is made by: other code may come of the same network where these are others."""
 
 
@@ -65,7 +67,7 @@ class _Known:
     state: State
     weights: list[Tensor]
     computes: str
-    laid: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    laid: dict[str, Parts] = field(default_factory=dict[str, Parts])
 
 
 def compiled() -> Engine:
@@ -174,10 +176,10 @@ def _key(known: _Known, call: _Call, int8: bool) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
-def _laid(known: _Known, slot: laid.Slot) -> Tensor:
+def _laid(known: _Known, slot: Slot) -> Tensor:
     if slot.key not in known.laid:
         known.laid[slot.key] = slot.lay(known.weights[slot.weight])
-    return known.laid[slot.key]
+    return known.laid[slot.key][slot.part]
 
 
 def _reason(error: Exception) -> str:

@@ -46,7 +46,7 @@ def pack(graph: fx.GraphModule, count: int) -> dict[int, Slot]:
             continue
         packing = list(padding), list(stride), list(dilation), groups
         convolution = torch.ops.mkldnn._convolution_pointwise.default
-        replace(graph, node, convolution, (x, weight, bias, *packing, "none", [], ""))
+        call_instead(graph, node, convolution, (x, weight, bias, *packing, "none", [], ""))
         k = values.index(weight)
         packed[k] = Slot(k, "convolution", packing, list(x.meta["val"].shape))
     graph.recompile()
@@ -74,7 +74,7 @@ def attend_alone(graph: fx.GraphModule) -> None:
         plain = given(node, SCALED)[3:] == [None, 0.0, False]
         query = node.args[0]
         if plain and not node.kwargs and query.meta["val"].dtype == torch.bfloat16:
-            replace(graph, node, torch.ops.mezzotint.attend.default, node.args[:3])
+            call_instead(graph, node, torch.ops.mezzotint.attend.default, node.args[:3])
     graph.recompile()
 
 
@@ -107,7 +107,7 @@ def normalise_alone(graph: fx.GraphModule) -> None:
         (user, *others) = node.users
         silu = not others and user.target in silus
         told = (x, groups, weight, bias, eps, silu)
-        replace(graph, user if silu else node, torch.ops.mezzotint.normalise.default, told)
+        call_instead(graph, user if silu else node, torch.ops.mezzotint.normalise.default, told)
         if silu:
             graph.graph.erase_node(node)
     graph.recompile()
@@ -125,7 +125,7 @@ def _(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bo
     return torch.empty_like(x, memory_format=torch.channels_last)
 
 
-def replace(graph: fx.GraphModule, node: fx.Node, target: Any, args: tuple[Any, ...]) -> None:
+def call_instead(graph: fx.GraphModule, node: fx.Node, target: Any, args: tuple[Any, ...]) -> None:
     """Put another call in the place of one."""
     with graph.graph.inserting_before(node):
         other = graph.graph.call_function(target, args)

@@ -10,7 +10,7 @@ Attention, normalisation, and whatever reads few numbers stay as they are.
 # Whether the processor has what int8 needs is asked by a private name.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from typing import Any
@@ -19,15 +19,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from mezzotint.engines.compiled_graph import CONV2D, OPERATIONS, given, replace
-from mezzotint.engines.laid import ZERO, Slot
+from mezzotint.engines.compiled_graph import CONV2D, OPERATIONS, call_instead, given
+from mezzotint.engines.laid import TINY, ZERO, Slot
 from mezzotint.nn.layout import channels_last
 
 PRODUCTS = 512
 """A number that fewer products read isn't rounded: to do that takes as long as it gains."""
 WORK = 2**28
 """Nor is one for fewer products in all: to call what rounds takes time as well."""
-TINY = torch.finfo(torch.float32).tiny
 LINEAR = (None, None, None)  # the inputs of products where they are not given
 Rounded = tuple[Tensor, Tensor]
 
@@ -71,9 +70,9 @@ def in_int8(graph: fx.GraphModule, weights: Sequence[Tensor]) -> dict[int, Slot]
         for each in group:
             k, weight = own[each.weight], each.weight
             laid[k] = Slot(k, each.way, each.settings, list(_shape(x)))
-            laid[behind[k]] = Slot(k, f"scales of {each.way}")
+            laid[behind[k]] = replace(laid[k], part=1)
             told = (rounded, weight, inputs[behind[k]], weight.meta["val"].dtype)
-            replace(graph, each.node, each.makes, (*told, each.bias, *each.settings))
+            call_instead(graph, each.node, each.makes, (*told, each.bias, *each.settings))
     graph.recompile()
     return laid
 

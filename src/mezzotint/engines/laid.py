@@ -10,11 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mezzotint.files.pages import let_go
+
 ZERO = 128
 """What stands for zero in the uint8 that convolutions read, whose products are moved back by it.
 
 oneDNN would do that as well, at every call, which takes longer than those of the coarsest maps.
 """
+
+
+NUMBERS = 2**18  # that are rounded at a time: they stay in a core's cache
+TINY = torch.finfo(torch.float32).tiny
+Parts = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -24,30 +31,54 @@ class Slot:
     Attributes:
         weight: which, in their order.
         way: how, of ``WAYS``; empty for the weight as it is.
-        told: what else that depends on.
+        settings: what else that depends on.
         hint: the shape that it is multiplied by, which the layout is good for but not tied to.
+        part: which of the parts that the weight is laid out in.
     """
 
     weight: int
     way: str = ""
-    told: Sequence[Any] = ()
+    settings: Sequence[Any] = ()
     hint: Sequence[int] = ()
+    part: int = 0
 
     @property
     def key(self) -> str:
-        """The same for all slots that take the same."""
-        return str((self.weight, self.way, self.told))
+        """The same for all slots that take the same, or other parts of it."""
+        return str((self.weight, self.way, *self.settings))
 
-    def lay(self, weight: Tensor) -> Tensor:
-        """The weight as it is taken."""
-        return WAYS[self.way](weight.detach(), *self.told, hint=self.hint)
+    def lay(self, weight: Tensor) -> Parts:
+        """The weight as it is taken, in all its parts.
+
+        Where they lie in memory of their own, the pages of a file that it was read from are given
+        back.
+        """
+        weight = weight.detach()
+        parts = WAYS[self.way](weight, *self.settings, hint=self.hint)
+        if self.way != "unread" and parts[0] is not weight:
+            let_go(weight)
+        return parts
 
 
-def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """A weight (outputs, …) in int8, and the scales of its outputs (Jacob et al. 1712.05877)."""
-    rows = weight.detach().flatten(1).float()
-    scales = rows.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / 127
-    return (rows / scales[:, None]).round().to(torch.int8).view(weight.shape), scales
+def quantised(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A weight (outputs, …) in int8, and of each output (outputs,) its scale and the sum of these.
+
+    Symmetric, as in Jacob et al. 1712.05877: a weight is about its int8 times the scale.
+    """
+    rows = weight.detach().flatten(1)
+    values = torch.empty(rows.shape, dtype=torch.int8)
+    scales, sums = torch.empty(2, len(rows))
+    few = max(1, NUMBERS // rows.shape[1])
+    for part in (slice(at, at + few) for at in range(0, len(rows), few)):
+        some = rows[part].float()
+        scales[part] = some.abs().amax(1).clamp_min_(TINY) / 127
+        rounded = (some / scales[part, None]).round_()
+        values[part], sums[part] = rounded, rounded.sum(1)
+    return values.view(weight.shape), scales, sums
+
+
+def _as_it_is(weight: Tensor, hint: list[int]) -> Parts:
+    return (weight if weight.is_contiguous() else weight.contiguous(),)
 
 
 def _convolution(
@@ -57,49 +88,33 @@ def _convolution(
     dilation: list[int],
     groups: int,
     hint: list[int],
-) -> Tensor:
-    return torch.ops.mkldnn._reorder_convolution_weight(
-        weight, padding, stride, dilation, groups, hint
-    )
+) -> Parts:
+    told = weight, padding, stride, dilation, groups, hint
+    return (torch.ops.mkldnn._reorder_convolution_weight(*told),)
 
 
-def _convolution8(
-    weight: Tensor, stride: list[int], dilation: list[int], hint: list[int]
-) -> Tensor:
-    values, scales = quantised(weight)
+def _convolution8(weight: Tensor, stride: list[int], dilation: list[int], hint: list[int]) -> Parts:
+    """The kernel; and scales, and what products are moved by (2, outputs)."""
+    values, scales, sums = quantised(weight)
     told = values, scales, 1.0, 0, stride, [0, 0], dilation, 1, hint
-    return torch.ops.onednn.qconv_prepack(*told)
+    return torch.ops.onednn.qconv_prepack(*told), torch.stack([scales, -ZERO * scales * sums])
 
 
-def _scales_of_convolution8(weight: Tensor, hint: list[int]) -> Tensor:
-    """Scales, and what products are moved by (2, outputs)."""
-    values, scales = quantised(weight)
-    return torch.stack([scales, -ZERO * scales * values.flatten(1).sum(1)])
+def _linear8(weight: Tensor, hint: list[int]) -> Parts:
+    """The matrix, and scales."""
+    values, scales, _ = quantised(weight)
+    return torch.ops.onednn.qlinear_prepack(values, hint), scales
 
 
-def _linear8(weight: Tensor, hint: list[int]) -> Tensor:
-    return torch.ops.onednn.qlinear_prepack(quantised(weight)[0], hint)
+def _unread(weight: Tensor, hint: list[int]) -> Parts:
+    return (weight.new_empty(0),)
 
 
-def _scales_of_linear8(weight: Tensor, hint: list[int]) -> Tensor:
-    return quantised(weight)[1]
-
-
-def _as_it_is(weight: Tensor, hint: list[int]) -> Tensor:
-    return weight.contiguous()
-
-
-def _unread(weight: Tensor, hint: list[int]) -> Tensor:
-    return weight.new_empty(0)
-
-
-WAYS: dict[str, Callable[..., Tensor]] = {
+WAYS: dict[str, Callable[..., Parts]] = {
     "": _as_it_is,
     "convolution": _convolution,
     "convolution8": _convolution8,
-    "scales of convolution8": _scales_of_convolution8,
     "linear8": _linear8,
-    "scales of linear8": _scales_of_linear8,
     "unread": _unread,
 }
 """How weights are laid out, by name."""

@@ -14,7 +14,6 @@ from mezzotint.adapters.lora import lora
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.checkpoints.find import find, offered
 from mezzotint.checkpoints.folder import open_folder
-from mezzotint.checkpoints.pages import is_mapped, let_go
 from mezzotint.engines import ENGINES
 from mezzotint.engines.around import outside
 from mezzotint.engines.base import Engine, eager
@@ -23,6 +22,7 @@ from mezzotint.errors import InputError, choose, within_memory
 from mezzotint.families import storybook
 from mezzotint.families.base import DTYPES, Model
 from mezzotint.families.files import diffusers_folder, single_file
+from mezzotint.files.pages import is_mapped, let_go
 from mezzotint.nn.layout import channels_last
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.shelf import Shelf

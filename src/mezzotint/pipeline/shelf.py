@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from mezzotint.checkpoints.pages import is_mapped, let_go
 from mezzotint.engines.base import Engine, owner
+from mezzotint.files.pages import is_mapped, let_go
 
 
 @dataclass

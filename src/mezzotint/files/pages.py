@@ -2,17 +2,21 @@
 
 A page of a mapped file is in memory from the first time that it is read, and counts as the
 process' own, until the mapping ends. Most that is read of weights is read once in a while.
+A page that was written to is a copy that nothing else has, and stays.
 """
 
 import mmap
+from array import array
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from mezzotint.checkpoints.claims import file_size
 from mezzotint.errors import InputError
+
+PAGES = Path("/proc/self/pagemap")  # of each page of memory
+PRESENT, FILES = 1 << 63, 1 << 61  # of its flags: it is in memory, and it is a file's
 
 _MAPPED: WeakKeyDictionary[mmap.mmap, int] = WeakKeyDictionary()  # and where each begins
 
@@ -40,18 +44,32 @@ def is_mapped(tensor: Tensor) -> bool:
 
 
 def let_go(tensor: Tensor) -> None:
-    """Give back the memory of a tensor that lies in a mapped file; of others, nothing happens.
+    """Give back the memory of a tensor that lies in a mapped file and was not written to.
 
-    It reads as the file has it afterwards: what was written to it is lost.
+    Of others nothing happens, nor where the system does not tell what was written to: only Linux
+    does.
     """
     found = _file_of(tensor)
-    if found is None or not hasattr(mmap, "MADV_DONTNEED"):  # as on Windows
+    if found is None:
         return
     raw, begin = found
     first = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE
     whole = (begin + tensor.nbytes - first) // mmap.PAGESIZE * mmap.PAGESIZE
-    if whole > 0:  # the pages at its ends may be others' as well
+    # the pages at its ends may be others' as well
+    if whole > 0 and _unwritten(_MAPPED[raw] + first, whole):
         raw.madvise(mmap.MADV_DONTNEED, first, whole)
+
+
+def _unwritten(address: int, size: int) -> bool:
+    """Whether all pages that are in memory are a file's own, by Linux' table of them."""
+    table = array("Q")
+    try:
+        with PAGES.open("rb", buffering=0) as file:
+            file.seek(address // mmap.PAGESIZE * table.itemsize)
+            table.frombytes(file.read(size // mmap.PAGESIZE * table.itemsize))
+    except OSError:
+        return False
+    return all(entry & FILES or not entry & PRESENT for entry in table)
 
 
 def _file_of(tensor: Tensor) -> tuple[mmap.mmap, int] | None:
@@ -63,3 +81,18 @@ def _file_of(tensor: Tensor) -> tuple[mmap.mmap, int] | None:
         if start <= at < start + len(raw):
             return raw, at - start
     return None
+
+
+def file_size(path: Path) -> int:
+    """How many bytes a file has.
+
+    Raises:
+        InputError: there is no such file, or it is a folder, a pipe or a device.
+    """
+    try:
+        if path.is_file():
+            return path.stat().st_size
+        reason = "it is not a file" if path.exists() else "there is no such file"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    raise InputError(f"cannot read {path}: {reason}")

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mezzotint.checkpoints.pages import is_mapped, let_go
 from mezzotint.checkpoints.reader import open_tensors
+from mezzotint.files import pages
+from mezzotint.files.pages import is_mapped, let_go
 
 MEBI = 2**20
 STATM = Path("/proc/self/statm")
@@ -50,6 +51,24 @@ def test_memory_comes_back_and_numbers_stay(tensors: dict[str, Tensor]) -> None:
     let_go(big)
     assert read - resident() > 0.9 * size
     assert big.abs().max() == total
+
+
+@needs_linux
+def test_what_was_written_to_stays(tensors: dict[str, Tensor]) -> None:
+    big = tensors["b"]
+    big[5 * MEBI] = 7
+    let_go(big)
+    assert big[5 * MEBI] == 7
+
+
+def test_where_nothing_tells_what_was_written_to_all_stays(
+    tensors: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGES", Path("/nowhere"))
+    tensors["b"] += 1
+    wanted = tensors["b"].clone()
+    let_go(tensors["b"])
+    assert torch.equal(tensors["b"], wanted)
 
 
 def test_neighbours_keep_what_was_written_to_them(tensors: dict[str, Tensor]) -> None:
