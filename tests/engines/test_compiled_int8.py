@@ -149,6 +149,25 @@ def test_what_is_read_twice_is_rounded_once_and_groups_are_left_alone():
     assert sum(node.target is compiled_int8._per_token for node in graph.graph.nodes) == 1
 
 
+class Shared(nn.Module):
+    """One matrix that reads two things, and another that also goes elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twice, self.tied = nn.Linear(48, 40), nn.Linear(48, 40)
+
+    def forward(self, x: Tensor) -> Tensor:
+        read = torch.cat([self.twice(part) for part in x.split(3)])
+        return read + self.tied(x) + self.tied.weight.sum()
+
+
+@int8
+def test_a_weight_that_is_read_twice_is_laid_out_once_if_all_that_read_it_agree():
+    network, x = Shared().eval(), torch.randn(6, 48)
+    assert ways(network, x) == ["twice.weight linear8"]
+    assert off(executed(network, x), network(x)) < 0.02
+
+
 def test_what_is_not_worth_it_stays_as_it_is(monkeypatch):
     network, x = Net().eval(), torch.randn(1, 6, 8, 8)
     monkeypatch.setattr(compiled_int8, "PRODUCTS", 32 * 9)  # 48 * 9 / 4 is less

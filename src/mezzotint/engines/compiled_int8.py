@@ -9,6 +9,7 @@ Attention, normalisation, and whatever reads few numbers stay as they are.
 # pyright: reportPrivateUsage=false
 # Whether the processor has what int8 needs is asked by a private name.
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -101,14 +102,23 @@ class _Product:
     beside: tuple[tuple[int, ...], ...]
     makes: Callable[..., Tensor]
 
+    @property
+    def reads(self) -> tuple[fx.Node, str]:
+        """The weight, and how it is laid out."""
+        return self.weight, f"{self.way} {self.settings}"
+
 
 def _groups(graph: fx.GraphModule, own: Mapping[fx.Node, int]) -> list[list[_Product]]:
     """Those that are worth it; together where they read the same."""
     groups: dict[Any, list[_Product]] = {}
     for each in _products(graph):
-        if each.weight in own and len(each.weight.users) == 1 and not each.node.kwargs:
+        if each.weight in own and not each.node.kwargs:
             groups.setdefault((each.node.args[0], each.rounds, each.beside), []).append(each)
-    return [group for group in groups.values() if _worth(group)]
+    worth = [group for group in groups.values() if _worth(group)]
+    # a weight is laid out in one way for all that read it
+    read = Counter(each.reads for group in worth for each in group)
+    alone = ([x for x in group if read[x.reads] == len(x.weight.users)] for group in worth)
+    return [group for group in alone if group]
 
 
 def _products(graph: fx.GraphModule) -> Iterator[_Product]:

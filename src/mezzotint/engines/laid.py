@@ -17,8 +17,6 @@ ZERO = 128
 
 oneDNN would do that as well, at every call, which takes longer than those of the coarsest maps.
 """
-
-
 NUMBERS = 2**18  # that are rounded at a time: they stay in a core's cache
 TINY = torch.finfo(torch.float32).tiny
 Parts = tuple[Tensor, ...]
