@@ -339,16 +339,16 @@ def test_bad_input_is_told_by_the_network():
             quietly(engine, network.encode, torch.randn(1, 3, 7, 8))
 
 
-def test_without_a_compiler_networks_run_as_pytorch_does_it(monkeypatch):
+def test_without_a_compiler_networks_run_as_pytorch_does_it():
     from torch._inductor import config
 
-    monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
     engine, network, inputs = compiled(), small(), asked()
     line = "^UNet.forward runs as PyTorch does it: there is no C\\+\\+ compiler: install"
-    with pytest.warns(UserWarning, match=line):
-        found = quietly(engine, network, *inputs)
-    assert torch.equal(found, network(*inputs))
-    engine(network, *inputs)  # a second warning would be an error
+    with config.patch({"cpp.cxx": (None, "no-such-compiler")}):
+        with pytest.warns(UserWarning, match=line):
+            found = quietly(engine, network, *inputs)
+        assert torch.equal(found, network(*inputs))
+        engine(network, *inputs)  # a second warning would be an error
 
 
 def test_out_of_memory_is_said_and_runs_as_pytorch_does_it(monkeypatch):
