@@ -2,12 +2,12 @@
 
 import copy
 import os
-import shutil
 import warnings
 from dataclasses import replace
 
 import pytest
 import torch
+from compilers import compiler
 from torch import nn
 
 from mezzotint.engines import compiled as engine_module
@@ -84,12 +84,6 @@ def quietly(engine, run, *inputs, **named):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "compiling|.*again next time")
         return engine(run, *inputs, **named)
-
-
-compiler = pytest.mark.skipif(
-    not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))),
-    reason="there is no C++ compiler",
-)
 
 
 @compiler

@@ -1,11 +1,10 @@
 """Networks that multiply in int8: by the arithmetic that they say, where it is worth it."""
 
-import os
-import shutil
 import warnings
 
 import pytest
 import torch
+from compilers import compiler
 from torch import Tensor, fx, nn
 
 from mezzotint.engines import ENGINES, compiled_int8, laid
@@ -16,10 +15,6 @@ from mezzotint.engines.laid import Slot
 from mezzotint.errors import InputError
 
 int8 = pytest.mark.skipif(not has_int8(), reason="the processor has no AVX-512 VNNI")
-compiler = pytest.mark.skipif(
-    not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))),
-    reason="there is no C++ compiler",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -103,10 +98,8 @@ def off(found: Tensor, wanted: Tensor) -> float:
 
 @int8
 def test_a_picture_is_the_same_in_every_batch():
-    network, x = (
-        Net().eval(),
-        torch.randn(3, 6, 8, 8) * torch.tensor([1.0, 9, 0.1])[:, None, None, None],
-    )
+    network, loud = Net().eval(), torch.tensor([1.0, 9, 0.1]).view(3, 1, 1, 1)
+    x = torch.randn(3, 6, 8, 8) * loud
     together = executed(network, x)
     for k in range(3):
         assert torch.equal(executed(network, x[k : k + 1]), together[k : k + 1])

@@ -73,9 +73,8 @@ def test_near_to_the_formula(
     ours = kernel(query, key, value)
     theirs = F.scaled_dot_product_attention(query, key, value)
     assert ours.shape == theirs.shape
-    rounding = (
-        2**-9 * value.square().mean().sqrt()
-    )  # of weights, which among few does not average out
+    # rounded weights, whose errors among few do not average out
+    rounding = 2**-9 * value.square().mean().sqrt()
     assert distance(ours, expected) <= 2 * distance(theirs, expected) + rounding
     assert (ours.double() - expected).abs().max() <= 2**-7 * value.abs().max()
 

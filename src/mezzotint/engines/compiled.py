@@ -33,19 +33,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 STORE = CompiledStore(".pt2")
-SOURCES = [
-    path for each in ("compiled_*.py", "laid.py") for path in Path(__file__).parent.glob(each)
-]
-"""What code is made by: other code may come of the same network where these are others."""
+SOURCES = ("compiled_*.py", "laid.py")  # of what is compiled, beside the network's own
 
 
 @dataclass(frozen=True)
 class _Call:
-    """A network's method, and what it is called with."""
+    """A network's method, what it is called with, and whether it is to multiply in int8."""
 
     network: nn.Module
     method: str
     inputs: Inputs
+    int8: bool
 
     @property
     def name(self) -> str:
@@ -62,12 +60,14 @@ class _Known:
         weights: in their order.
         computes: tells it apart from networks that compute differently.
         laid: weights as programs take them, by ``Slot.key``.
+        values: all that a program takes of them, by its key.
     """
 
     state: State
     weights: list[Tensor]
     computes: str
     laid: dict[str, Parts] = field(default_factory=dict[str, Parts])
+    values: dict[str, list[Tensor]] = field(default_factory=dict[str, list[Tensor]])
 
 
 def compiled() -> Engine:
@@ -104,7 +104,9 @@ class _Compiled:
         network = owner(run)
         if network is None or _more_than_numbers(network):
             return run(*inputs, **named)
-        call = _Call(network, "forward" if run is network else run.__name__, taken(inputs, named))
+        method = "forward" if run is network else run.__name__
+        int8 = self._int8 and method == "forward"
+        call = _Call(network, method, taken(inputs, named), int8)
         if hooked(run):
             self._say(
                 f"{call.name} runs as PyTorch does it: something is hooked into it, such as a live "
@@ -130,12 +132,13 @@ class _Compiled:
         """The program of a call, and the weights as it takes them."""
         with self._lock:
             known = self._knows(call.network)
-            int8 = self._int8 and call.method == "forward"
-            key = _key(known, call, int8)
+            key = _key(known, call)
             if key not in self._programs:
-                self._programs[key] = self._found(key, call, int8)
+                self._programs[key] = self._found(key, call)
             program = self._programs[key]
-            return program, [_laid(known, slot) for slot in program.slots]
+            if key not in known.values:
+                known.values[key] = [_laid(known, slot) for slot in program.slots]
+            return program, known.values[key]
 
     def _knows(self, network: nn.Module) -> _Known:
         known, now = self._known.get(network), state(network)
@@ -144,7 +147,7 @@ class _Compiled:
             self._known[network] = known
         return known
 
-    def _found(self, key: str, call: _Call, int8: bool) -> Program:
+    def _found(self, key: str, call: _Call) -> Program:
         """The program under a key, from disk or compiled."""
         if kept := STORE.find(key):
             try:
@@ -154,7 +157,7 @@ class _Compiled:
                 self._say(f"{call.name} is compiled anew, as what was kept fails: {_reason(error)}")
         shape = "x".join(map(str, call.inputs.tensors[0].shape)) if call.inputs.tensors else "()"
         self._say(f"compiling {call.name} for {shape}, once: minutes for a large network")
-        package = compiled_package(call.network, call.method, call.inputs, int8)
+        package = compiled_package(call.network, call.method, call.inputs, call.int8)
         STORE.keep(key, package)
         return Program(package)
 
@@ -170,10 +173,17 @@ def _more_than_numbers(network: nn.Module) -> bool:
     return torch.is_grad_enabled() or network.training or torch.is_autocast_enabled("cpu")
 
 
-def _key(known: _Known, call: _Call, int8: bool) -> str:
-    lines = [machine(), known.computes, call.method, call.inputs.kind, str(OPTIONS), str(int8)]
-    lines += map(digest, sorted(SOURCES))
+def _key(known: _Known, call: _Call) -> str:
+    lines = [machine(), known.computes, call.method, call.inputs.kind, _made_by(), str(call.int8)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+@cache
+def _made_by() -> str:
+    """Of other sources and options other code may come of the same network."""
+    here = Path(__file__).parent
+    sources = sorted(path for each in SOURCES for path in here.glob(each))
+    return " ".join([str(OPTIONS), *map(digest, sources)])
 
 
 def _laid(known: _Known, slot: Slot) -> Tensor:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from mezzotint.engines.compiled_graph import CONV2D, OPERATIONS, call_instead, given
-from mezzotint.engines.laid import TINY, ZERO, Slot
+from mezzotint.engines.laid import ZERO, Slot, in_steps
 from mezzotint.nn.layout import channels_last
 
 PRODUCTS = 512
@@ -148,18 +148,16 @@ def _shape(node: Any) -> Sequence[int]:
 
 def _per_token(x: Tensor) -> Rounded:
     """Tokens (…, c) as int8, and what a step of each is (…, 1)."""
-    x = x.float()
-    steps = x.abs().amax(-1, keepdim=True).clamp_min(TINY) / 127
-    return (x / steps).round().to(torch.int8), steps
+    rounded, steps = in_steps(x, -1)
+    return rounded.to(torch.int8), steps
 
 
 def _per_picture(x: Tensor, padding: tuple[int, int]) -> Rounded:
     """Maps (b, c, h, w) as uint8 about ``ZERO`` with a border, and what a step is (b, 1, 1, 1)."""
-    x = x.float()
-    steps = x.abs().amax((1, 2, 3), keepdim=True).clamp_min(TINY) / 127
-    rounded = ((x / steps).round() + ZERO).to(torch.uint8)
+    rounded, steps = in_steps(x, (1, 2, 3))
     down, across = padding
-    return F.pad(rounded, (across, across, down, down), value=ZERO), steps
+    bordered = F.pad((rounded + ZERO).to(torch.uint8), (across, across, down, down), value=ZERO)
+    return bordered, steps
 
 
 def _multiplied(

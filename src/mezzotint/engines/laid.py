@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ class Slot:
     hint: Sequence[int] = ()
     part: int = 0
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The same for all slots that take the same, or other parts of it."""
         return str((self.weight, self.way, *self.settings))
@@ -58,6 +59,13 @@ class Slot:
         return parts
 
 
+def in_steps(x: Tensor, dims: int | tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Whole numbers from −127 to 127 in float32, and what a step of them is along ``dims``."""
+    x = x.float()
+    steps = x.abs().amax(dims, keepdim=True).clamp_min(TINY) / 127
+    return (x / steps).round(), steps
+
+
 def quantised(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A weight (outputs, …) in int8, and of each output (outputs,) its scale and the sum of these.
 
@@ -68,10 +76,8 @@ def quantised(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     scales, sums = torch.empty(2, len(rows))
     few = max(1, NUMBERS // rows.shape[1])
     for part in (slice(at, at + few) for at in range(0, len(rows), few)):
-        some = rows[part].float()
-        scales[part] = some.abs().amax(1).clamp_min_(TINY) / 127
-        rounded = (some / scales[part, None]).round_()
-        values[part], sums[part] = rounded, rounded.sum(1)
+        rounded, steps = in_steps(rows[part], 1)
+        values[part], scales[part], sums[part] = rounded, steps[:, 0], rounded.sum(1)
     return values.view(weight.shape), scales, sums
 
 

@@ -90,9 +90,11 @@ class GatedFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the gated layer; on a CPU to ``TOKENS`` at a time, unless somebody learns."""
-        if torch.is_grad_enabled() or x.device.type != "cpu":
+        few = x.shape[:-1].numel() <= TOKENS
+        if few or torch.is_grad_enabled() or x.device.type != "cpu":
             return self._applied(x)
-        return torch.cat([self._applied(few) for few in x.flatten(0, -2).split(TOKENS)]).view_as(x)
+        parts = x.flatten(0, -2).split(TOKENS)
+        return torch.cat([self._applied(part) for part in parts]).view_as(x)
 
     def _applied(self, x: Tensor) -> Tensor:
         value, gate = self.value_gate(x).chunk(2, dim=-1)
