@@ -3,7 +3,9 @@
 # pyright: reportPrivateUsage=false
 # oneDNN's layouts have no public name.
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,20 +18,23 @@ from mezzotint.nn.layout import channels_last
 from mezzotint.nn.norm import normalise
 
 CONV2D = (None, None, None, [1, 1], [0, 0], [1, 1], 1)  # its inputs where they are not given
+LINEAR = (None, None, None)
 SCALED = (None, None, None, None, 0.0, False)  # the same of attention's
 
 # not `torch.library.custom_op`, whose first call imports a compiler, which takes a second
 OPERATIONS = torch.library.Library("mezzotint", "DEF")
 OPERATIONS.define("attend(Tensor query, Tensor key, Tensor value) -> Tensor")
+OPERATIONS.define("multiply(Tensor x, Tensor weight, Tensor? bias) -> Tensor")
 OPERATIONS.define(
     "normalise(Tensor x, int groups, Tensor weight, Tensor bias, float eps, bool silu) -> Tensor"
 )
 
 
 def pack(graph: fx.GraphModule, count: int) -> dict[int, Slot]:
-    """Let convolutions take their weights as oneDNN lays them out.
+    """Let convolutions and products take their weights as oneDNN lays them out.
 
-    It would do that at every call, which takes longer than the convolutions of the coarsest maps.
+    It would do that at every call, which takes longer than the convolutions of the coarsest maps,
+    and a tenth as long as products in bfloat16; others are not oneDNN's.
 
     Args:
         graph: changed in place.
@@ -38,19 +43,73 @@ def pack(graph: fx.GraphModule, count: int) -> dict[int, Slot]:
     Returns:
         Which weights are to be laid out, and how.
     """
+    values = {node: k for k, node in enumerate(graph.graph.find_nodes(op="placeholder")[:count])}
+    calls = [each for each in _packable(graph) if each.weight in values and _packs(each.weight)]
+    # a weight is laid out in one way for all that read it
+    read = Counter(each.reads for each in calls)
     packed: dict[int, Slot] = {}
-    values = graph.graph.find_nodes(op="placeholder")[:count]
-    for node in graph.graph.find_nodes(op="call_function", target=torch.ops.aten.conv2d.default):
-        x, weight, bias, stride, padding, dilation, groups = given(node, CONV2D)
-        if weight not in values or len(weight.users) > 1 or node.kwargs or not _packs(weight):
-            continue
-        packing = list(padding), list(stride), list(dilation), groups
-        convolution = torch.ops.mkldnn._convolution_pointwise.default
-        call_instead(graph, node, convolution, (x, weight, bias, *packing, "none", [], ""))
-        k = values.index(weight)
-        packed[k] = Slot(k, "convolution", packing, list(x.meta["val"].shape))
+    for each in calls:
+        if read[each.reads] == len(each.weight.users):
+            k = values[each.weight]
+            packed[k] = Slot(k, each.way, each.settings, list(_shape(each.node.args[0])))
+    for each in calls:
+        if values[each.weight] in packed:
+            x = each.node.args[0]  # which may be another than it was
+            call_instead(graph, each.node, each.instead, (x, each.weight, *each.told))
     graph.recompile()
     return packed
+
+
+@dataclass(frozen=True)
+class _Packable:
+    """A call that could take its weight as it is laid out, and what is called instead.
+
+    Attributes:
+        node: the call, the first of whose inputs is what is multiplied.
+        weight: by which.
+        way: how it would be laid out.
+        settings: what else that depends on.
+        instead: called with what is multiplied, the weight, and what is ``told``.
+    """
+
+    node: fx.Node
+    weight: Any
+    way: str
+    settings: list[Any]
+    instead: Any
+    told: tuple[Any, ...]
+
+    @property
+    def reads(self) -> tuple[Any, str]:
+        """The weight, and how it is laid out."""
+        return self.weight, f"{self.way} {self.settings}"
+
+
+def _packable(graph: fx.GraphModule) -> Iterator[_Packable]:
+    for node in graph.graph.nodes:
+        if node.op != "call_function" or node.kwargs:
+            continue
+        if node.target is torch.ops.aten.conv2d.default:
+            _, weight, bias, stride, padding, dilation, groups = given(node, CONV2D)
+            settings = [list(padding), list(stride), list(dilation), groups]
+            instead = torch.ops.mkldnn._convolution_pointwise.default
+            told = bias, *settings, "none", [], ""
+            yield _Packable(node, weight, "convolution", settings, instead, told)
+        elif node.target is torch.ops.aten.linear.default and _dtype(node) == torch.bfloat16:
+            instead = torch.ops.mezzotint.multiply.default
+            _, weight, bias = given(node, LINEAR)
+            yield _Packable(node, weight, "linear", [], instead, (bias,))
+
+
+# not `mkldnn._linear_pointwise` itself, which inductor takes with weights of its own alone
+@torch.library.impl(OPERATIONS, "multiply", "MkldnnCPU")
+def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x.contiguous(), weight, bias, "none", [], "")
+
+
+@torch.library.impl(OPERATIONS, "multiply", "Meta")
+def _(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return x.new_empty(*x.shape[:-1], weight.shape[0])
 
 
 def given(node: fx.Node, defaults: Sequence[Any]) -> list[Any]:
@@ -60,11 +119,19 @@ def given(node: fx.Node, defaults: Sequence[Any]) -> list[Any]:
 
 def _packs(weight: fx.Node) -> bool:
     """Whether oneDNN takes convolutions of this dtype here."""
-    dtype = weight.meta["val"].dtype
+    dtype = _dtype(weight)
     if not torch.backends.mkldnn.is_available():
         return False
     supported = torch.ops.mkldnn._is_mkldnn_bf16_supported
     return dtype == torch.float32 or (dtype == torch.bfloat16 and supported())
+
+
+def _dtype(node: fx.Node) -> torch.dtype:
+    return node.meta["val"].dtype
+
+
+def _shape(node: Any) -> Sequence[int]:
+    return node.meta["val"].shape
 
 
 def attend_alone(graph: fx.GraphModule) -> None:

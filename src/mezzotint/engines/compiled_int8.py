@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from mezzotint.engines.compiled_graph import CONV2D, OPERATIONS, call_instead, given
+from mezzotint.engines.compiled_graph import CONV2D, LINEAR, OPERATIONS, call_instead, given
 from mezzotint.engines.laid import ZERO, Slot, in_steps
 from mezzotint.nn.layout import channels_last
 
@@ -28,7 +28,6 @@ PRODUCTS = 512
 """A number that fewer products read isn't rounded: to do that takes as long as it gains."""
 WORK = 2**28
 """Nor is one for fewer products in all: to call what rounds takes time as well."""
-LINEAR = (None, None, None)  # the inputs of products where they are not given
 Rounded = tuple[Tensor, Tensor]
 
 OPERATIONS.define(

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import torch
@@ -97,6 +98,10 @@ def _convolution(
     return (torch.ops.mkldnn._reorder_convolution_weight(*told),)
 
 
+def _linear(weight: Tensor, hint: list[int]) -> Parts:
+    return (torch.ops.mkldnn._reorder_linear_weight(weight, prod(hint[:-1])),)
+
+
 def _convolution8(weight: Tensor, stride: list[int], dilation: list[int], hint: list[int]) -> Parts:
     """The kernel; and scales, and what products are moved by (2, outputs)."""
     values, scales, sums = quantised(weight)
@@ -117,6 +122,7 @@ def _unread(weight: Tensor, hint: list[int]) -> Parts:
 WAYS: dict[str, Callable[..., Parts]] = {
     "": _as_it_is,
     "convolution": _convolution,
+    "linear": _linear,
     "convolution8": _convolution8,
     "linear8": _linear8,
     "unread": _unread,
