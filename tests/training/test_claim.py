@@ -50,3 +50,9 @@ def test_a_recipe_from_before_a_field_was_there_goes_on(begin, pictures, tiny_ru
     file.write_text(json.dumps(recipe))
     with pytest.raises(InputError, match=r"was begun with task\.params\.blocks"):
         begin("autoencoder", pictures, folder, **tiny_run)
+
+
+def test_what_only_says_how_a_run_is_computed_can_change(begin, pictures, tiny_run, tmp_path):
+    folder = tmp_path / "run"
+    for compiled in (False, True):
+        begin("autoencoder", pictures, folder, **{**tiny_run, "compile": compiled})

@@ -23,7 +23,7 @@ def test_singular_values_come_near_one_and_directions_stay(rows, columns, seed):
     v, _ = torch.linalg.qr(torch.randn(columns, columns, generator=draw, dtype=torch.float64))
     n = min(rows, columns)
     s = 10 ** (-1.5 * torch.rand(n, generator=draw, dtype=torch.float64))
-    made = orthogonal(u[:, :n] * s @ v[:, :n].T)
+    (made,) = orthogonal((u[:, :n] * s @ v[:, :n].T)[None])
     seen = u[:, :n].T @ made @ v[:, :n]  # S of the result, in the old directions
     assert seen.diagonal().min() > 0.55
     assert seen.diagonal().max() < 1.35

@@ -11,8 +11,9 @@ from mezzotint.errors import InputError
 from mezzotint.files import made, write_whole
 from mezzotint.training.recipe import Recipe
 
-# fields that say what is written down on the way, not what comes out
-CHANGEABLE = {"log_every", "validate_every", "grid_every", "save_every", "save_minutes"}
+# fields that say what is written down on the way or how it is computed, not what comes out; a run
+# that goes on compiled rounds otherwise, as it would on another machine
+CHANGEABLE = {"compile", "log_every", "validate_every", "grid_every", "save_every", "save_minutes"}
 
 
 @contextmanager
