@@ -1,76 +1,71 @@
-"""What is changed in a traced network before it is compiled: the result stays what it was."""
+"""What is changed in a traced network computes what it did before."""
 
 import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from mezzotint.engines.calls import taken, weights
-from mezzotint.engines.compiled_program import traced
-from mezzotint.engines.laid import Slot
+from mezzotint.engines.compiled_graph import normalise_alone
+from mezzotint.nn import cpu_norm
+from mezzotint.nn.norm import Norm, NormSiLU, normalise
+from mezzotint.nn.residual import Entry
+
+OURS = torch.ops.mezzotint.normalise.default
 
 
-@pytest.fixture(autouse=True)
-def _drawn():
-    torch.manual_seed(0)
-    with torch.no_grad():
-        yield
-
-
-class Net(nn.Module):
-    """Weights that are read by one layer, by two that agree, and by something else as well."""
+class Twice(nn.Module):
+    """A normalisation with a SiLU behind it, one without, and one of which two things are made."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.map = nn.Conv2d(4, 32, 3, padding=1)
-        self.alone, self.twice = nn.Linear(32, 48), nn.Linear(48, 48, bias=False)
-        self.tied = nn.Linear(48, 32, bias=False)
+        self.conv = Entry(4, 16, 3, padding=1)
+        self.first, self.second, self.third = NormSiLU(4, 16), Norm(2, 16), Norm(8, 16)
+        for norm in (self.first, self.second, self.third):
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        tokens = self.alone(self.map(x).flatten(2).mT)
-        for _ in range(2):
-            tokens = self.twice(tokens).tanh()
-        return self.tied(tokens) + self.tied.weight.mean(0)[:32]
+        both = self.third(self.second(self.first(self.conv(x))))
+        return both + torch.nn.functional.silu(both)
 
 
-def graphed(network: nn.Module, x: Tensor) -> tuple[Tensor, list[Slot]]:
-    """What the traced network makes of it, and how its weights are laid out for that."""
-    graph, _, slots = traced(network, "forward", taken((x,), {}), int8=False)
-    own = list(weights(network).values())
-    values = [slot.lay(own[slot.weight])[slot.part] for slot in slots]
-    (made,) = fx.Interpreter(graph).run(*values, x, enable_io_processing=False)
-    return made, slots
+@torch.no_grad()
+def traced(dtype: torch.dtype) -> tuple[nn.Module, fx.GraphModule, Tensor]:
+    torch.manual_seed(0)
+    network, x = Twice().to(dtype).eval(), torch.randn(2, 4, 16, 16, dtype=dtype)
+    return network, torch.export.export(network, (x,)).module(check_guards=False), x
 
 
-def ways(network: nn.Module, slots: list[Slot]) -> dict[str, str]:
-    """How each weight is laid out, by name."""
-    return dict(zip(weights(network), [slot.way for slot in slots], strict=True))
+@pytest.fixture
+def _there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a kernel that computes as PyTorch does."""
+
+    def kernel(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool):
+        return normalise(x.contiguous(), groups, weight, bias, eps, silu)
+
+    monkeypatch.setattr(cpu_norm, "kernel", lambda: kernel)
 
 
-def test_weights_are_laid_out_where_all_that_read_them_agree():
-    network, x = Net().eval().bfloat16(), torch.randn(2, 4, 8, 8).bfloat16()
-    made, slots = graphed(network, x)
-    exact = network.float()(x.float())
-    torch.testing.assert_close(made.float(), exact, rtol=0, atol=0.02)
-    assert made.float().sub(exact).abs().mean() < 0.004 < exact.std()
-    found = {name: way for name, way in ways(network, slots).items() if name.endswith("weight")}
-    assert found == {
-        "map.weight": "convolution",
-        "alone.weight": "linear",
-        "twice.weight": "linear",
-        "tied.weight": "",
-    }
+@pytest.mark.usefixtures("_there")
+@torch.no_grad()
+def test_normalisations_in_bfloat16_are_ours_and_answer_as_before() -> None:
+    network, graph, x = traced(torch.bfloat16)
+    normalise_alone(graph)
+    calls = graph.graph.find_nodes(op="call_function", target=OURS)
+    assert [call.args[-1] for call in calls] == [True, False, False]
+    assert "group_norm" not in str(graph.graph)
+    torch.testing.assert_close(graph(x).float(), network.float()(x.float()), rtol=0.05, atol=0.05)
 
 
-def test_products_in_float32_are_left_to_pytorch():
-    network, x = Net().eval(), torch.randn(2, 4, 8, 8)
-    made, slots = graphed(network, x)
-    torch.testing.assert_close(made, network(x), rtol=1e-5, atol=1e-6)
-    assert {slot.way for slot in slots} == {"", "convolution"}
+@pytest.mark.usefixtures("_there")
+def test_other_dtypes_are_left_alone() -> None:
+    _, graph, _ = traced(torch.float32)
+    before = str(graph.graph)
+    normalise_alone(graph)
+    assert str(graph.graph) == before
 
 
-def test_a_weight_that_is_laid_out_counts():
-    """The negative control: other numbers make other pictures."""
-    network, x = Net().eval().bfloat16(), torch.randn(2, 4, 8, 8).bfloat16()
-    made, _ = graphed(network, x)
-    network.twice.weight.mul_(1.1)
-    assert not torch.allclose(graphed(network, x)[0], made, rtol=0, atol=0.02)
+def test_without_a_kernel_inductor_normalises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_norm, "kernel", lambda: None)
+    _, graph, _ = traced(torch.bfloat16)
+    normalise_alone(graph)
+    assert not graph.graph.find_nodes(op="call_function", target=OURS)

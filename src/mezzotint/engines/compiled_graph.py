@@ -51,7 +51,7 @@ def pack(graph: fx.GraphModule, count: int) -> dict[int, Slot]:
     for each in calls:
         if read[each.reads] == len(each.weight.users):
             k = values[each.weight]
-            packed[k] = Slot(k, each.way, each.settings, list(_shape(each.node.args[0])))
+            packed[k] = Slot(k, each.way, each.settings, list(shape(each.node.args[0])))
     for each in calls:
         if values[each.weight] in packed:
             x = each.node.args[0]  # which may be another than it was
@@ -130,7 +130,8 @@ def _dtype(node: fx.Node) -> torch.dtype:
     return node.meta["val"].dtype
 
 
-def _shape(node: Any) -> Sequence[int]:
+def shape(node: Any) -> Sequence[int]:
+    """Of what a node makes."""
     return node.meta["val"].shape
 
 

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from mezzotint.engines.compiled_graph import CONV2D, LINEAR, OPERATIONS, call_instead, given
+from mezzotint.engines.compiled_graph import CONV2D, LINEAR, OPERATIONS, call_instead, given, shape
 from mezzotint.engines.laid import ZERO, Slot, in_steps
 from mezzotint.nn.layout import channels_last
 
@@ -69,7 +69,7 @@ def in_int8(graph: fx.GraphModule, weights: Sequence[Tensor]) -> dict[int, Slot]
             rounded = graph.graph.call_function(first.rounds, (x, *first.beside))
         for each in group:
             k, weight = own[each.weight], each.weight
-            laid[k] = Slot(k, each.way, each.settings, list(_shape(x)))
+            laid[k] = Slot(k, each.way, each.settings, list(shape(x)))
             laid[behind[k]] = replace(laid[k], part=1)
             told = (rounded, weight, inputs[behind[k]], weight.meta["val"].dtype)
             call_instead(graph, each.node, each.makes, (*told, each.bias, *each.settings))
@@ -136,13 +136,9 @@ def _products(graph: fx.GraphModule) -> Iterator[_Product]:
 
 def _worth(group: Sequence[_Product]) -> bool:
     """Whether products are enough, of each number and in all."""
-    made = ((_shape(each.node), _shape(each.weight)) for each in group)
+    made = ((shape(each.node), shape(each.weight)) for each in group)
     products = sum(prod(out) // weight[0] * prod(weight) for out, weight in made)
-    return products >= max(WORK, PRODUCTS * prod(_shape(group[0].node.args[0])))
-
-
-def _shape(node: Any) -> Sequence[int]:
-    return node.meta["val"].shape
+    return products >= max(WORK, PRODUCTS * prod(shape(group[0].node.args[0])))
 
 
 def _per_token(x: Tensor) -> Rounded:
