@@ -4,9 +4,9 @@
 # oneDNN's layouts have no public name.
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, fx
@@ -45,19 +45,36 @@ def pack(graph: fx.GraphModule, count: int) -> dict[int, Slot]:
     """
     values = {node: k for k, node in enumerate(graph.graph.find_nodes(op="placeholder")[:count])}
     calls = [each for each in _packable(graph) if each.weight in values and _packs(each.weight)]
-    # a weight is laid out in one way for all that read it
-    read = Counter(each.reads for each in calls)
+    alike = agreed(calls)
     packed: dict[int, Slot] = {}
     for each in calls:
-        if read[each.reads] == len(each.weight.users):
-            k = values[each.weight]
-            packed[k] = Slot(k, each.way, each.settings, list(shape(each.node.args[0])))
-    for each in calls:
-        if values[each.weight] in packed:
-            x = each.node.args[0]  # which may be another than it was
+        if each.reads in alike:
+            k, x = values[each.weight], each.node.args[0]  # which may be another than it was
+            packed[k] = Slot(k, each.way, each.settings, list(shape(x)))
             call_instead(graph, each.node, each.instead, (x, each.weight, *each.told))
     graph.recompile()
     return packed
+
+
+class Reader(Protocol):
+    """A call that could take its weight as it is laid out."""
+
+    @property
+    def weight(self) -> fx.Node:
+        """What it would take so."""
+        ...
+
+    @property
+    def reads(self) -> tuple[fx.Node, str]:
+        """The weight, and how it is laid out."""
+        ...
+
+
+def agreed(calls: Iterable[Reader]) -> set[tuple[fx.Node, str]]:
+    """What all that read a weight would read alike, as it is laid out in one way for all."""
+    calls = list(calls)
+    read = Counter(each.reads for each in calls)
+    return {each.reads for each in calls if read[each.reads] == len(each.weight.users)}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ Attention, normalisation, and whatever reads few numbers stay as they are.
 # pyright: reportPrivateUsage=false
 # Whether the processor has what int8 needs is asked by a private name.
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,7 +19,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx
 
-from mezzotint.engines.compiled_graph import CONV2D, LINEAR, OPERATIONS, call_instead, given, shape
+from mezzotint.engines.compiled_graph import (
+    CONV2D,
+    LINEAR,
+    OPERATIONS,
+    agreed,
+    call_instead,
+    given,
+    shape,
+)
 from mezzotint.engines.laid import ZERO, Slot, in_steps
 from mezzotint.nn.layout import channels_last
 
@@ -114,10 +121,9 @@ def _groups(graph: fx.GraphModule, own: Mapping[fx.Node, int]) -> list[list[_Pro
         if each.weight in own and not each.node.kwargs:
             groups.setdefault((each.node.args[0], each.rounds, each.beside), []).append(each)
     worth = [group for group in groups.values() if _worth(group)]
-    # a weight is laid out in one way for all that read it
-    read = Counter(each.reads for group in worth for each in group)
-    alone = ([x for x in group if read[x.reads] == len(x.weight.users)] for group in worth)
-    return [group for group in alone if group]
+    alike = agreed(each for group in worth for each in group)
+    kept = ([each for each in group if each.reads in alike] for group in worth)
+    return [group for group in kept if group]
 
 
 def _products(graph: fx.GraphModule) -> Iterator[_Product]:
