@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from squares import PARAMS
 from torch.nn import functional as F
 
-from mezzotint.models.detector import CELLS, Detector, Maps, iou, objects, shrunk
+from mezzotint.models.detector import Detector, Maps, iou, objects
+from mezzotint.models.pyramid import CELLS, shrunk
 
 KINDS, COLOURS = 5, 3
 

@@ -9,7 +9,8 @@ from scipy.stats import pearsonr, rankdata, spearmanr
 from torch import nn
 
 from mezzotint.errors import InputError
-from mezzotint.models.depth import CELLS, DepthNet, DepthParams, correlation, ranks
+from mezzotint.models.depth import DepthNet, DepthParams, correlation, ranks
+from mezzotint.models.pyramid import CELLS
 from mezzotint.training.build import build
 from mezzotint.training.data import depths, judged
 from mezzotint.training.data.depths import Depths, averaged

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from squares import BATCH, new_task, step_draw, trained
 
 from mezzotint.errors import InputError
-from mezzotint.models.detector import CELLS, Detector, Maps
+from mezzotint.models.detector import Detector, Maps
+from mezzotint.models.pyramid import CELLS
 from mezzotint.training.build import build
 from mezzotint.training.data.judge_scene import NAMES, judge_scene
 from mezzotint.training.data.judged import (

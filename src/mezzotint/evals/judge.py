@@ -15,7 +15,8 @@ from mezzotint import weights
 from mezzotint.checkpoints.folder import load_complete
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
-from mezzotint.models.detector import SIDE, Detector, DetectorParams, objects, shrunk
+from mezzotint.models.detector import Detector, DetectorParams, objects
+from mezzotint.models.pyramid import SIDE, shrunk
 from mezzotint.nn.layout import channels_last
 from mezzotint.specs import replaced
 from mezzotint.world.layout import Box

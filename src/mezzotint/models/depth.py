@@ -7,15 +7,9 @@ down, two up again with the finer level added, and one number for each of 32 × 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mezzotint.nn.norm import NormSiLU
-from mezzotint.nn.residual import ResidualBlock
-
-SIDE, STRIDE = 128, 4
-CELLS = SIDE // STRIDE
-GROUP = 16  # channels that are normalised together: nn/norm.py says why
+from mezzotint.models.pyramid import Pyramid, added, norm, residual
 
 
 @dataclass(frozen=True)
@@ -31,36 +25,28 @@ class DepthParams:
     blocks: tuple[int, int, int]
 
 
-class DepthNet(nn.Module):
+class DepthNet(Pyramid):
     """From pictures to depth, as far as it can be seen."""
 
     def __init__(self, params: DepthParams) -> None:
-        super().__init__()
+        super().__init__(params.channels, params.blocks)
         self.params = params
         fine, middle, coarse = params.channels
-        self.stem = nn.Sequential(_halve(3, 32), _norm(32), _halve(32, fine))
-        self.fine = _blocks(fine, params.blocks[0])
-        self.middle = nn.Sequential(_halve(fine, middle), _blocks(middle, params.blocks[1]))
-        self.coarse = nn.Sequential(_halve(middle, coarse), _blocks(coarse, params.blocks[2]))
         self.overall = nn.Linear(coarse, coarse)
-        self.to_middle = nn.Conv2d(coarse, middle, 1)
-        self.to_fine = nn.Conv2d(middle, fine, 1)
-        self.join_middle = _blocks(middle, 1)
-        self.join_fine = _blocks(fine, 1)
-        self.head = nn.Sequential(_norm(fine), nn.Conv2d(fine, 1, 3, padding=1))
+        self.join_middle = residual(middle, 1)
+        self.join_fine = residual(fine, 1)
+        self.head = nn.Sequential(norm(fine), nn.Conv2d(fine, 1, 3, padding=1))
 
     def forward(self, images: Tensor) -> Tensor:
         """The depth (b, 1, 32, 32) in (0, 1) of images (b, 3, 128, 128) in [−1, 1].
 
         Its ends are those of the maps that it was trained on: ``mezzotint.world.depth``'s.
         """
-        fine = self.fine(self.stem(images))
-        middle = self.middle(fine)
-        coarse = self.coarse(middle)
+        fine, middle, coarse = self.levels(images)
         # where the ground ends depends on what place it is
         coarse = coarse + self.overall(coarse.mean((2, 3)))[:, :, None, None]
-        up = self.join_middle(middle + F.interpolate(self.to_middle(coarse), scale_factor=2.0))
-        up = self.join_fine(fine + F.interpolate(self.to_fine(up), scale_factor=2.0))
+        up = self.join_middle(added(middle, self.to_middle(coarse)))
+        up = self.join_fine(added(fine, self.to_fine(up)))
         with torch.autocast(images.device.type, enabled=False):
             return self.head(up.float()).sigmoid()
 
@@ -85,17 +71,3 @@ def ranks(maps: Tensor) -> Tensor:
     first = torch.searchsorted(ordered, flat)
     last = torch.searchsorted(ordered, flat, right=True)
     return ((first + last - 1) / 2).view(maps.shape)
-
-
-def _norm(channels: int) -> NormSiLU:
-    return NormSiLU(channels // GROUP, channels, 1e-5)
-
-
-def _halve(channels_in: int, channels_out: int) -> nn.Conv2d:
-    return nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1)
-
-
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(
-        *(ResidualBlock(channels, channels, channels // GROUP, eps=1e-5) for _ in range(count))
-    )

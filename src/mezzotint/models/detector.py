@@ -12,12 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mezzotint.nn.norm import NormSiLU
+from mezzotint.models.pyramid import CELLS, GROUP, Pyramid, added, norm
 from mezzotint.nn.residual import ResidualBlock
 
-SIDE, STRIDE = 128, 4
-CELLS = SIDE // STRIDE
-GROUP = 16  # channels that are normalised together: nn/norm.py says why
 RARE = -4.0  # first logit of a peak, for there are few (Lin et al. 2017, section 4.1)
 
 
@@ -86,22 +83,16 @@ class Objects(NamedTuple):
     boxes: Tensor
 
 
-class Detector(nn.Module):
-    """Three levels down, two up again with the finer level added (Lin et al. 2017, FPN), heads."""
+class Detector(Pyramid):
+    """Three levels down, two up again, and heads."""
 
     def __init__(self, params: DetectorParams) -> None:
-        super().__init__()
+        super().__init__(params.channels, params.blocks)
         self.params = params
-        fine, middle, coarse = params.channels
-        self.stem = nn.Sequential(_halve(3, 32), _norm(32), _halve(32, fine))
-        self.fine = _blocks(fine, params.blocks[0])
-        self.middle = nn.Sequential(_halve(fine, middle), _blocks(middle, params.blocks[1]))
-        self.coarse = nn.Sequential(_halve(middle, coarse), _blocks(coarse, params.blocks[2]))
-        self.to_middle = nn.Conv2d(coarse, middle, 1)
-        self.to_fine = nn.Conv2d(middle, fine, 1)
+        fine, middle, _ = params.channels
         self.join_middle = ResidualBlock(middle, middle, middle // GROUP, eps=1e-5)
         self.neck = nn.Sequential(
-            _norm(fine), nn.Conv2d(fine, params.hidden, 3, padding=1), _norm(params.hidden)
+            norm(fine), nn.Conv2d(fine, params.hidden, 3, padding=1), norm(params.hidden)
         )
         self.sizes = [1, len(params.kinds), len(params.colours) + 1, 4]
         self.head = nn.Conv2d(params.hidden, sum(self.sizes), 1)
@@ -111,22 +102,15 @@ class Detector(nn.Module):
 
     def forward(self, images: Tensor) -> Maps:
         """The maps of images (b, 3, 128, 128) in [−1, 1], as ``shrunk`` makes them of others."""
-        fine = self.fine(self.stem(images))
-        middle = self.middle(fine)
-        coarse = self.coarse(middle)
+        fine, middle, coarse = self.levels(images)
         means = torch.cat([level.float().mean((2, 3)) for level in (fine, middle, coarse)], 1)
-        up = self.join_middle(middle + F.interpolate(self.to_middle(coarse), scale_factor=2.0))
-        neck = self.neck(fine + F.interpolate(self.to_fine(up), scale_factor=2.0))
+        up = self.join_middle(added(middle, self.to_middle(coarse)))
+        neck = self.neck(added(fine, self.to_fine(up)))
         # bfloat16 has so few steps that two neighbouring cells would often be one peak
         with torch.autocast(images.device.type, enabled=False):
             heat, kinds, colours, boxes = self.head(neck.float()).split(self.sizes, 1)
             answers = self.answers(means).split([len(q) for q in self.params.questions], 1)
         return Maps(heat[:, 0], kinds, colours, boxes, answers)
-
-
-def shrunk(images: Tensor) -> Tensor:
-    """Square images (b, 3, h, h) brought to 128 × 128 by the mean over each pixel's area."""
-    return images if images.shape[-1] == SIDE else F.adaptive_avg_pool2d(images, SIDE)
 
 
 def objects(maps: Maps, most: int = 12, overlap: float = 0.5) -> Objects:
@@ -167,17 +151,3 @@ def _boxes(told: Tensor, cells: Tensor) -> Tensor:
     middles = torch.stack([cells % CELLS, cells // CELLS], 2) + 0.5 + told[..., :2]
     halves = told[..., 2:].clamp(max=4).exp() / 2
     return torch.cat([middles - halves, middles + halves], 2) / CELLS
-
-
-def _norm(channels: int) -> NormSiLU:
-    return NormSiLU(channels // GROUP, channels, 1e-5)
-
-
-def _halve(channels_in: int, channels_out: int) -> nn.Conv2d:
-    return nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1)
-
-
-def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(
-        *(ResidualBlock(channels, channels, channels // GROUP, eps=1e-5) for _ in range(count))
-    )

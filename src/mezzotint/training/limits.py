@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from mezzotint.errors import InputError
 from mezzotint.families.storybook import family_of
-from mezzotint.models.detector import GROUP, SIDE
+from mezzotint.models.pyramid import GROUP, SIDE
 from mezzotint.training.data.judge_scene import FEWEST
 from mezzotint.training.recipe import Recipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe

@@ -15,8 +15,8 @@ from mezzotint.checkpoints.folder import load_complete
 from mezzotint.checkpoints.packed import unpack
 from mezzotint.errors import InputError
 from mezzotint.evals.features import images_of
-from mezzotint.models.depth import CELLS, SIDE, DepthNet, DepthParams, correlation, ranks
-from mezzotint.models.detector import shrunk
+from mezzotint.models.depth import DepthNet, DepthParams, correlation, ranks
+from mezzotint.models.pyramid import CELLS, SIDE, shrunk
 from mezzotint.specs import replaced
 
 BATCH = 32

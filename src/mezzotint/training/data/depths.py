@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mezzotint.files import made
-from mezzotint.models.depth import CELLS
+from mezzotint.models.pyramid import CELLS
 from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.judge_scene import NAMES, judge_scene
 from mezzotint.training.data.judged import DRAWN, SIZE, shrunk

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from mezzotint.checkpoints.packed import save_packed
-from mezzotint.models.depth import CELLS, DepthNet, DepthParams, correlation
+from mezzotint.models.depth import DepthNet, DepthParams, correlation
+from mezzotint.models.pyramid import CELLS
 from mezzotint.training.data.depths import Depths
 from mezzotint.training.draw import Draw, visits
 from mezzotint.training.images import sheet, to_tensor

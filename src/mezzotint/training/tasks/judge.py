@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mezzotint.checkpoints.packed import save_packed
-from mezzotint.models.detector import CELLS, Detector, DetectorParams, Maps, Objects, iou, objects
+from mezzotint.models.detector import Detector, DetectorParams, Maps, Objects, iou, objects
+from mezzotint.models.pyramid import CELLS
 from mezzotint.training.data.judge_scene import NAMES
 from mezzotint.training.data.judged import Judged
 from mezzotint.training.draw import Draw, visits
