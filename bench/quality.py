@@ -133,8 +133,8 @@ def lesson(steps: list[Point], found: dict[Point, Evaluation], args: argparse.Na
         lines.setdefault(point[0], []).append((point[1], round(accuracy(found[point]), 4)))
     return {
         "made": f"Made by bench/quality.py: {args.prompts} prompts of combinations that the model "
-        f"was never shown, {args.images} pictures of each, guidance scale {steps[0][2]:g}, and the "
-        "judge of docs/evals.md, who misses some of the true scenes too.",
+        f"was never shown, {args.images} pictures of each, guidance scale {steps[0][2]:g}, and "
+        "the judge of docs/evals.md, which also looked at true scenes.",
         "true": round(BOUNDS["prompt accuracy"](found[steps[0]]), 4),
         "samplers": lines,
     }
