@@ -9,7 +9,6 @@ import pytest
 import torch
 from oracles import randomised
 from torch import Tensor, nn
-from unets import SMALL
 
 from mezzotint.adapters.base import Run
 from mezzotint.adapters.savings import deepcache
@@ -18,7 +17,22 @@ from mezzotint.engines.around import around, engine_at, outside
 from mezzotint.engines.base import eager, hooked
 from mezzotint.engines.calls import computes
 from mezzotint.families.base import Part
-from mezzotint.models.unet import UNet
+from mezzotint.models.unet import UNet, UNetParams
+
+# little to compile, and still something that DeepCache can leave out
+TWO_LEVELS = UNetParams(
+    channels_in=4,
+    channels_out=4,
+    channels=(16, 16),
+    blocks=1,
+    depths=(1, 0),
+    mid_depth=0,
+    heads=(2, 2),
+    context_width=8,
+    y_width=0,
+    groups=2,
+    guided=False,
+)
 
 
 def plus(number: float):
@@ -131,8 +145,8 @@ def test_graphs_and_compiled_code_are_of_the_network_and_deepcache_is_around(
     if engine == "openvino":
         pytest.importorskip("openvino")
     monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path))
-    unet = randomised(UNet(SMALL["sd15"])).requires_grad_(False).eval()
-    t, context = torch.tensor([500.0, 500.0]), torch.randn(2, 5, 24)
+    unet = randomised(UNet(TWO_LEVELS)).requires_grad_(False).eval()
+    t, context = torch.tensor([500.0, 500.0]), torch.randn(2, 5, 8)
     pictures = [torch.randn(2, 4, 8, 12) for _ in range(3)]
     made: list[list[Tensor]] = []
     with torch.no_grad(), warnings.catch_warnings():
