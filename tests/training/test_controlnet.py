@@ -231,13 +231,14 @@ def album(tmp_path):
 
 @pytest.fixture
 def build(model, monkeypatch, tmp_path):
-    def make(source, base: Model = model, **task) -> ControlNetTask:
+    def make(source, base: Model = model, compiles=False, **task) -> ControlNetTask:
         monkeypatch.setattr(controlled, "read_base", lambda name, device: base)
         pictures = replace(CONTROLNET.pictures, size=SIZE, held_out=2)
         recipe = replace(
             CONTROLNET,
             task=replace(CONTROLNET.task, **{"direction": 0.0, **task}),
             pictures=pictures,
+            compile=compiles,
         )
         return controlled.build_controlnet(recipe, recipe.task, tmp_path, source, ALONE)
 
@@ -254,6 +255,14 @@ def test_somebodys_own_pairs(album, build) -> None:
         assert set(task.validate()) == {"loss", "loss_sketch", "without"}
     kind, condition, caption = task.held_out.shown(1)[0]
     assert (kind, condition.size, caption[:6]) == ("sketch", (SIZE, SIZE), "number")
+
+
+@pytest.mark.parametrize("compiles", [False, True])
+def test_what_is_steered_is_compiled_if_that_is_asked(album, build, monkeypatch, compiles) -> None:
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
+    task = build(album, compiles=compiles, kinds=("sketch",))
+    assert compiled == [task.unet] * compiles
 
 
 def test_edges_are_found_where_none_are_given(album, build) -> None:
