@@ -1,6 +1,6 @@
 // Drawings of numbers, as SVG, so that they follow the page's colours and sizes.
 
-const WIDTH = 640;
+const WIDTH = 680;
 const HEIGHT = 400;
 const BOX = { left: 70, right: 500, top: 16, bottom: 340 };
 const APART = 24;
@@ -66,10 +66,10 @@ export function chart(svg, { x, y, lines }) {
     }
     if (!name) continue;
     if (mark) {
-      const transform = `translate(${BOX.right + 14} ${label - over})`;
+      const transform = `translate(${BOX.right + 18} ${label - over})`;
       svg.append(shape("path", { class: `mark ${colour}`, d: mark, transform }));
     }
-    svg.append(shape("text", { x: BOX.right + (mark ? 26 : 8), y: label - over + 6 }, name));
+    svg.append(shape("text", { x: BOX.right + (mark ? 30 : 8), y: label - over + 6 }, name));
   }
 }
 
