@@ -16,6 +16,7 @@ folder. `character` is a kind of the world that the model was not trained on
     file = "runs/llama/export/lora.safetensors"
     word = "sks llama"
     character = "llama"
+    kin = "sheep"              # of whose class it is, and how much of that is left
     minutes = 8.5
 
     [[adapter]]

@@ -21,6 +21,11 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
     return ((ours - theirs).norm() / theirs.norm()).item()
 
 
+def distance(a: Tensor, b: Tensor) -> float:
+    """The root of the mean square of what is between them, in float64."""
+    return float((a.double() - b).pow(2).mean().sqrt())
+
+
 def exact_norms(module: nn.Module, kind: type[nn.Module]) -> None:
     """Put torch's norm by root mean square for a reference's, which takes the mean in float32."""
     for parent in list(module.modules()):

@@ -24,6 +24,17 @@ LORA = {
     "lora_unet_conv_in.lora_up.weight": torch.ones(16, 1, 1, 1) / 2,
     "lora_unet_conv_in.lora_down.weight": torch.ones(1, 4, 3, 3) / 2,
 }
+SHORT = {
+    "pictures": {"size": 32, "held_out": 2},
+    "steps": 2,
+    "batch": 4,
+    "warmup": 1,
+    "validate_every": 2,
+    "grid_every": 2,
+    "save_every": 1,
+    "bf16": False,
+}
+"""Fields of a run that sees every stage of training, and is over at once."""
 OBEYS = {"lora_unet_conv_in.diff": torch.linspace(-1, 1, 16 * 8 * 9).reshape(16, 8, 3, 3)}
 
 

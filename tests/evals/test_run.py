@@ -102,7 +102,11 @@ def test_everything_is_measured_and_written_and_the_second_time_nothing_is_drawn
     assert (again.fidelity, again.clip, again.diversity) == (
         *(found.fidelity, found.clip, found.diversity),
     )
-    assert measure(settings())[0].drawing.seconds is None
+    assert measure(settings())[0].drawing == again.drawing  # nothing was drawn: what it took then
+    other = report | {"drawing": report["drawing"] | {"steps": 2, "seconds": 0.1}}
+    for unlike in (json.dumps(other), "[]", "nothing"):
+        (out / "report.json").write_text(unlike)
+        assert measure(settings())[0].drawing.seconds is None
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,16 @@ def test_scale_stops_at_a_hundred() -> None:
     limit = contrastive_loss(text, images, torch.tensor(math.log(100)))
     assert contrastive_loss(text, images, torch.tensor(9.0)) == limit
     assert contrastive_loss(text, images, torch.tensor(4.0)) < limit
+
+
+@given(n=st.integers(1, 9), seed=st.integers(0, 99))
+def test_rivals_are_captions_that_no_image_picks(n: int, seed: int) -> None:
+    text, images, rivals = vectors(4, seed), vectors(4, seed + 100), vectors(n, seed + 200)
+    scale = torch.tensor(1.3).double()
+    cosine = torch.nn.functional.cosine_similarity
+    told = torch.cat([text, rivals])
+    across = math.exp(1.3) * cosine(images[:, None], told[None], dim=2)
+    down = math.exp(1.3) * cosine(text[:, None], images[None], dim=2)
+    expected = -(across.log_softmax(1).diagonal() + down.log_softmax(1).diagonal()).mean() / 2
+    torch.testing.assert_close(contrastive_loss(text, images, scale, rivals), expected)
+    assert contrastive_loss(text, images, scale) < expected

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from oracles import distance
 from torch import Tensor, nn
 
 from mezzotint.nn import cpu_norm, native
@@ -39,10 +40,6 @@ def vectors(c: int, seed: int) -> tuple[Tensor, Tensor]:
 def exact(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float, silu: bool) -> Tensor:
     normal = F.group_norm(x.double(), groups, weight.double(), bias.double(), eps)
     return F.silu(normal) if silu else normal
-
-
-def distance(a: Tensor, b: Tensor) -> float:
-    return float((a.double() - b).pow(2).mean().sqrt())
 
 
 # channels and groups: a register full, less, more, and one that ends within a register

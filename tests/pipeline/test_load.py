@@ -13,6 +13,7 @@ import torch
 import mezzotint as mz
 from mezzotint.checkpoints.folder import write_manifest
 from mezzotint.errors import InputError
+from mezzotint.evals.steering.measure import FILES as STEERS
 from mezzotint.families import storybook
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.models.clip import CLIPText
@@ -189,6 +190,10 @@ def test_the_embedded_model_is_loaded_by_default():
     assert np.array_equal(np.asarray(one.images[0]), np.asarray(two.images[0]))
 
 
-def test_the_embedded_model_is_small():
-    files = [file for file in EMBEDDED["storybook"].iterdir() if file.suffix != ".py"]
-    assert sum(file.stat().st_size for file in files if file.is_file()) <= 34e6
+def test_the_embedded_model_and_what_steers_it_are_small():
+    size = {"model": 0, "steers": 0}
+    for file in EMBEDDED["storybook"].iterdir():
+        if file.is_file() and file.suffix != ".py":
+            size["steers" if file.name in STEERS.values() else "model"] += file.stat().st_size
+    assert 30e6 < size["model"] <= 34e6
+    assert 4e6 < size["steers"] <= 14e6

@@ -10,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
+from steered import SHORT
 from storybooks import tiny_storybook
 from torch import Tensor, nn
 
@@ -264,18 +265,6 @@ def pairs(tmp_path_factory) -> Path:
         Image.fromarray(255 - pixels).save(path / "after" / f"{k:02d}.png")
         (path / "before" / f"{k:02d}.txt").write_text("make it a negative")
     return path
-
-
-SHORT = {
-    "pictures": {"size": 32, "held_out": 2},
-    "steps": 2,
-    "batch": 4,
-    "warmup": 1,
-    "validate_every": 2,
-    "grid_every": 2,
-    "save_every": 1,
-    "bf16": False,
-}
 
 
 def test_somebodys_pairs_make_a_variant_of_a_model(pairs: Path, tmp_path: Path):

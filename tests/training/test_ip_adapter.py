@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
+from steered import SHORT
 from storybooks import SIZES, tiny_storybook
 from torch import Tensor
 
@@ -241,18 +242,6 @@ def album(tmp_path_factory) -> Path:
         Image.fromarray(pixels).save(path / f"{k:02d}.png")
         (path / f"{k:02d}.txt").write_text(f"picture {k}")
     return path
-
-
-SHORT = {
-    "pictures": {"size": 32, "held_out": 2},
-    "steps": 2,
-    "batch": 4,
-    "warmup": 1,
-    "validate_every": 2,
-    "grid_every": 2,
-    "save_every": 1,
-    "bf16": False,
-}
 
 
 def test_somebodys_pictures_are_drawn_and_seen(

@@ -18,6 +18,7 @@ def test_every_preset_can_be_trained(name: str):
 @pytest.mark.parametrize(
     ("name", "fields", "says"),
     [
+        ("clip", {"task": {"text_run": ""}}, "task.rivals 4096: .* learns along .* give 0"),
         ("clip", {"steps": 0}, "steps 0: give a number of 1 or more"),
         ("clip", {"batch": -1}, "batch -1"),
         ("clip", {"log_every": 0}, "log_every 0"),

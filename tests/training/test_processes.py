@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -14,13 +15,16 @@ from mezzotint.training.run import run
 
 
 def recipes(tiny_run) -> dict[str, dict]:
-    """An autoencoder, and a CLIP whose loss needs the rows of all processes."""
+    """An autoencoder, and CLIPs whose loss needs the rows of all processes; by folder, which begins
+    with the recipe's name.
+    """
     tower = {"width": 16, "layers": 1, "heads": 2, "hidden": 32}
     common = {**tiny_run, "steps": 12, "batch": 8, "bf16": False, "save_every": 12}
     clip = {
         "text": {"tower": tower, "vocabulary": 300, "projection": 8},
         "vision": {"tower": tower, "size": 32, "patch": 8, "projection": 8},
         "text_run": "",
+        "rivals": 0,
     }
     return {
         "autoencoder": {
@@ -28,6 +32,7 @@ def recipes(tiny_run) -> dict[str, dict]:
             "task": {**tiny_run["task"], "equivariance_share": 0.5, "whole_share": 0.5},
         },
         "clip": {**common, "task": clip},
+        "clip locked": {**common, "task": {**clip, "text_run": "clip", "rivals": 20}},
     }
 
 
@@ -37,7 +42,7 @@ from mezzotint.training.process_group import joined
 from mezzotint.training.run import run
 with joined():  # torch cannot join a second group through the same store
     for name, fields in json.loads(sys.argv[3]).items():
-        run(name, sys.argv[1], sys.argv[2] + "/" + name, **fields)
+        run(name.split()[0], sys.argv[1], sys.argv[2] + "/" + name, **fields)
 """
 
 
@@ -62,15 +67,20 @@ def by_two(pictures, tiny_run, tmp_path_factory) -> Path:
     return home
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "clip"])
+@pytest.mark.parametrize("name", ["autoencoder", "clip", "clip locked"])
 def test_two_processes_give_the_losses_of_one(name, by_two, pictures, tiny_run, tmp_path):
     fields = recipes(tiny_run)[name]
-    alone = losses(run(name, pictures, tmp_path / name, **fields))
+    for home in (tmp_path, tmp_path / "other"):
+        copytree(by_two / "clip", home / "clip")  # whose text tower is locked
+    recipe = name.split()[0]
+    alone = losses(run(recipe, pictures, tmp_path / f"{name} alone", **fields))
     together = losses(by_two / name)
     assert len(alone) == 12
     assert together == pytest.approx(alone, rel=2e-4)
 
-    other = losses(run(name, pictures, tmp_path / "other" / name, **{**fields, "seed": 1}))
+    other = losses(
+        run(recipe, pictures, tmp_path / "other" / f"{name} alone", **{**fields, "seed": 1})
+    )
     assert together != pytest.approx(other, rel=2e-4)  # the comparison can fail
 
 

@@ -5,6 +5,7 @@ and its place among others are those of the surest sighting; a number has to be 
 what else is in the picture does not matter.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mezzotint.evals.judge import Seen, Sighting
@@ -46,6 +47,11 @@ def fulfilled(ask: Ask, seen: Seen) -> bool:
     if not all(_meets(thing, those) for thing, those in zip(ask.things, found, strict=True)):
         return False
     return ask.position is None or holds(ask.position, found[0][0].box, found[1][0].box)
+
+
+def each_fulfilled(asks: Iterable[Ask], seen: Iterable[Seen]) -> list[bool]:
+    """Whether each of some pictures is what was asked for of it."""
+    return [fulfilled(ask, one) for ask, one in zip(asks, seen, strict=True)]
 
 
 def _found(thing: Wanted, seen: Seen) -> list[Sighting]:

@@ -17,7 +17,7 @@ COLUMNS, MARGIN, LINES = 6, 8, 4
 
 @dataclass(frozen=True)
 class Drawing:
-    """The model, how it drew, and how long a picture took: the median, None if all were there."""
+    """The model, how it drew, and how long a picture took: the median, None if nobody knows."""
 
     model: str
     digest: str

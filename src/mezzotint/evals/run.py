@@ -1,7 +1,7 @@
 """The whole evaluation of a model: what it is asked, what it is compared with, what comes out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -27,6 +27,7 @@ from mezzotint.evals.skills import PROMPTS, SKILLS, Prompt
 from mezzotint.evals.skills import prompts as skill_prompts
 from mezzotint.evals.towers import Towers, load_towers
 from mezzotint.files import made, write_whole
+from mezzotint.foreign import parsed
 from mezzotint.pipeline.load import EMBEDDED
 from mezzotint.pipeline.metadata import png
 from mezzotint.pipeline.pipeline import Pipeline
@@ -190,8 +191,9 @@ def evaluate(
             variety = _diversity(draw, varied, settings.images, features, seen)
     if "clip" in settings.what and instruments.towers:
         score = clip_score(instruments.towers, against.prompts, drawn, against.pictures)
-    evaluation = Evaluation(_drawing(draw, how), judged, near, score, variety)
-    write_whole(folder / "report.json", as_json(evaluation))
+    report = folder / "report.json"
+    evaluation = Evaluation(_drawing(draw, how, report), judged, near, score, variety)
+    write_whole(report, as_json(evaluation))
     write_whole(folder / "pictures.png", png(_cross_section(draw)))
     return evaluation
 
@@ -222,8 +224,9 @@ def _scenes(seeds: range, size: int, tick: Callable[[int, int], None]) -> Iterat
         tick(done, len(seeds))
 
 
-def _drawing(draw: Gallery, how: Request) -> Drawing:
-    return Drawing(
+def _drawing(draw: Gallery, how: Request, before: Path) -> Drawing:
+    """How the pictures were drawn; if all were there, the report before tells what one took."""
+    now = Drawing(
         model=draw.pipe.source,
         digest=draw.pipe.model.digest,
         steps=how.steps,
@@ -232,8 +235,19 @@ def _drawing(draw: Gallery, how: Request) -> Drawing:
         cfg=how.cfg,
         width=how.width,
         height=how.height,
-        seconds=median(draw.seconds) if draw.seconds else None,
+        seconds=None,
     )
+    return replace(now, seconds=median(draw.seconds) if draw.seconds else _took(before, now))
+
+
+def _took(report: Path, now: Drawing) -> float | None:
+    """What a picture took that was drawn like these, as a report says; None if there is none."""
+    try:
+        told = parsed(report.read_bytes())["drawing"]
+        seconds = float(told["seconds"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return seconds if told == asdict(replace(now, seconds=seconds)) else None
 
 
 def _cross_section(draw: Gallery) -> Image.Image:

@@ -165,18 +165,23 @@ class CLIP(nn.Module):
         return contrastive_loss(self.text(tokens)[1], self.vision(images)[1], self.log_scale)
 
 
-def contrastive_loss(text: Tensor, images: Tensor, log_scale: Tensor) -> Tensor:
+def contrastive_loss(
+    text: Tensor, images: Tensor, log_scale: Tensor, rivals: Tensor | None = None
+) -> Tensor:
     """How badly each caption picks its image among all, and each image its caption (fig. 3).
 
     Args:
         text: vectors (b, d), of any length.
         images: vectors (b, d), of any length; image k belongs to caption k.
         log_scale: logarithm of the inverse temperature, used up to ln 100.
+        rivals: vectors (n, d) of further captions, that belong to none of the images.
     """
     scale = log_scale.clamp(max=math.log(100)).exp()
-    logits = scale * F.normalize(text, dim=1) @ F.normalize(images, dim=1).T
-    own = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+    text, images = F.normalize(text, dim=1), F.normalize(images, dim=1)
+    told = text if rivals is None else torch.cat([text, F.normalize(rivals, dim=1)])
+    logits = scale * told @ images.T
+    own = torch.arange(len(text), device=text.device)
+    return (F.cross_entropy(logits[: len(text)], own) + F.cross_entropy(logits.T, own)) / 2
 
 
 class _Layer(nn.Module):

@@ -20,7 +20,7 @@ from mezzotint.training.data.judged import FIRST_SEED, HELD_OUT_SEED, Judged, ju
 from mezzotint.training.data.latents import LatentSet
 from mezzotint.training.data.parts import PartSet, scene_parts
 from mezzotint.training.data.pictures import PictureSet, Sets
-from mezzotint.training.data.tokens import caption_tokens
+from mezzotint.training.data.tokens import Tokens, Vectors, caption_tokens, caption_vectors
 from mezzotint.training.distilled import build_folding, build_student
 from mezzotint.training.exports import read_network, read_sizes
 from mezzotint.training.journal import note_progress
@@ -175,7 +175,16 @@ def _clip(
     tokens = group.leader_first(
         lambda: (caption_tokens(sets.train, tokenizer), caption_tokens(sets.held_out, tokenizer))
     )
-    return CLIPTask(task, recipe.seed, sets, tokens, tokenizer, text, group.device)
+    vectors = text and _read(recipe, sets.train, tokens[0], text, group)
+    return CLIPTask(task, recipe.seed, sets, tokens, tokenizer, text, vectors, group.device)
+
+
+def _read(
+    recipe: Recipe, pictures: PictureSet, tokens: Tokens, tower: CLIPText, group: Group
+) -> Vectors:
+    return group.leader_first(
+        lambda: caption_vectors(pictures, tokens, tower, group.device, recipe.bf16, note_progress)
+    )
 
 
 def _denoiser(

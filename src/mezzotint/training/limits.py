@@ -8,7 +8,7 @@ from mezzotint.errors import InputError
 from mezzotint.families.storybook import family_of
 from mezzotint.models.pyramid import GROUP, SIDE
 from mezzotint.training.data.judge_scene import FEWEST
-from mezzotint.training.recipe import Recipe
+from mezzotint.training.recipe import Recipe, TaskRecipe
 from mezzotint.training.tasks.autoencoder import AutoencoderRecipe
 from mezzotint.training.tasks.clip import CLIPRecipe
 from mezzotint.training.tasks.controlnet import ControlNetRecipe
@@ -21,7 +21,6 @@ from mezzotint.training.tasks.judge import JudgeRecipe
 from mezzotint.training.tasks.personal import LoRARecipe
 from mezzotint.training.tasks.personal_word import InversionRecipe
 from mezzotint.training.tasks.student import StudentRecipe
-from mezzotint.training.tasks.text import TextRecipe
 
 ONE_OR_MORE = {
     *("steps", "batch", "log_every", "validate_every", "grid_every", "save_every"),
@@ -33,6 +32,7 @@ SHARES = {
     *("decay_share", "ema", "task.whole_share", "task.equivariance_share"),
     *("task.caption_dropout", "task.single_share"),
 }
+IN_A_MODEL = IPAdapterRecipe | InstructRecipe | LoRARecipe | InversionRecipe
 ANY = {"task.times_mean"}  # all others are zero or more
 
 
@@ -43,6 +43,16 @@ def check(recipe: Recipe) -> None:
         InputError: one is not, or does not; the message names it.
     """
     what = f"recipe {recipe.name!r}"
+    _check_numbers(what, recipe)
+    _check_network(what, recipe.task, recipe.pictures.size)
+    _check_asked(what, recipe.task)
+    if recipe.compile and isinstance(recipe.task, StudentRecipe | FoldingRecipe):
+        raise InputError(f"{what}: compile: a LoRA is trained as it stands; give false")
+    if recipe.compile and isinstance(recipe.task, IN_A_MODEL):
+        raise InputError(f"{what}: compile: a model is trained as it stands; give false")
+
+
+def _check_numbers(what: str, recipe: Recipe) -> None:
     for name, value in _numbers("", recipe):
         low, high = int(name in ONE_OR_MORE), 1 if name in SHARES else math.inf
         if not math.isfinite(value) or (name not in ANY and not low <= value <= high):
@@ -50,24 +60,29 @@ def check(recipe: Recipe) -> None:
             raise InputError(f"{what}: {name} {value}: give a number {right}")
     if max(recipe.betas) >= 1:
         raise InputError(f"{what}: betas {list(recipe.betas)}: give numbers below 1")
-    size, scenes, single = recipe.pictures.size, recipe.pictures.scenes, recipe.pictures.single
+    scenes, single = recipe.pictures.scenes, recipe.pictures.single
     if single > scenes:
         raise InputError(f"{what}: pictures.single {single}: there are {scenes} scenes in all")
-    match recipe.task:
+
+
+def _check_network(what: str, task: TaskRecipe, size: int) -> None:
+    """See that a network that is to be trained can be built, and takes pictures of this size."""
+    match task:
         case AutoencoderRecipe(params=params, crop=crop):
             _check_multiple(f"{what}: pictures.size", size, params.factor)
             _check_multiple(f"{what}: task.crop", crop, params.factor)
             if crop > size:
                 raise InputError(f"{what}: task.crop {crop}: pictures.size is only {size}")
-        case CLIPRecipe(vision=vision):
+        case CLIPRecipe(vision=vision, text_run=tower, rivals=rivals):
+            if rivals and not tower:
+                raise InputError(
+                    f"{what}: task.rivals {rivals}: a text tower that learns along has not read "
+                    "them; give 0, or a task.text_run"
+                )
             if size != vision.size:
                 raise InputError(f"{what}: pictures.size {size}: task.vision takes {vision.size}")
-        case ControlNetRecipe(kinds=kinds):
-            if not kinds or len(set(kinds)) < len(kinds):
-                raise InputError(f"{what}: task.kinds {list(kinds)}: give one or more, each once")
-        case DenoiserRecipe(network=network, prompts=prompts):
+        case DenoiserRecipe(network=network):
             _check_multiple(f"{what}: pictures.size", size, family_of(network).multiple)
-            _check_prompts(what, prompts)
         case JudgeRecipe(params=params):
             for channels in (*params.channels, params.hidden):
                 _check_multiple(f"{what}: task.params.channels and hidden", channels, GROUP)
@@ -80,39 +95,39 @@ def check(recipe: Recipe) -> None:
                 _check_multiple(f"{what}: task.params.channels", channels, GROUP)
             if size != SIDE:
                 raise InputError(f"{what}: pictures.size {size}: the depth network sees {SIDE}")
-        case StudentRecipe(prompts=prompts) | FoldingRecipe(prompts=prompts):
-            if recipe.compile:
-                raise InputError(f"{what}: compile: a LoRA is trained as it stands; give false")
-            _check_prompts(what, prompts)
+        case _:
+            pass
+
+
+def _check_asked(what: str, task: TaskRecipe) -> None:
+    """See that what a network is to learn can be learned, and that there is something to show."""
+    match task:
+        case ControlNetRecipe(kinds=kinds):
+            if not kinds or len(set(kinds)) < len(kinds):
+                raise InputError(f"{what}: task.kinds {list(kinds)}: give one or more, each once")
         case IPAdapterRecipe(dropout=dropout) | InstructRecipe(dropout=dropout):
-            if recipe.compile:
-                raise InputError(f"{what}: compile: a model is trained as it stands; give false")
             if 3 * dropout > 1:
                 raise InputError(f"{what}: task.dropout {dropout}: three of it are at most 1")
-        case LoRARecipe() as task:
-            _check_kept_whole(what, recipe, task.prompts)
+        case DenoiserRecipe() | StudentRecipe() | FoldingRecipe():
+            _check_prompts(what, task.prompts)
+        case LoRARecipe():
+            _check_prompts(what, task.prompts)
             if not task.alpha:
                 raise InputError(f"{what}: task.alpha 0 changes nothing: give the rank, or less")
             if task.class_prompt and not task.prior_weight:
                 raise InputError(f"{what}: task.class_prompt has no task.prior_weight: give 1")
             if task.prior_weight and not task.class_pictures:
                 raise InputError(f"{what}: task.class_pictures 0: give as many as 64")
-        case InversionRecipe() as task:
-            _check_kept_whole(what, recipe, task.prompts)
+        case InversionRecipe():
+            _check_prompts(what, task.prompts)
             for template in task.templates or ("",):
                 if "{}" not in template:
                     raise InputError(
                         f"{what}: task.templates {template!r} has no place for the word: give "
                         "such as 'a picture of {}'"
                     )
-        case TextRecipe():
+        case _:
             pass
-
-
-def _check_kept_whole(what: str, recipe: Recipe, prompts: tuple[str, ...]) -> None:
-    if recipe.compile:
-        raise InputError(f"{what}: compile: a model is trained as it stands; give false")
-    _check_prompts(what, prompts)
 
 
 def _check_prompts(what: str, prompts: tuple[str, ...]) -> None:

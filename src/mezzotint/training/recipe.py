@@ -20,6 +20,23 @@ from mezzotint.training.tasks.text import TextRecipe
 
 Optimizer = Literal["adamw", "muon"]
 
+TaskRecipe = (
+    AutoencoderRecipe
+    | CLIPRecipe
+    | ControlNetRecipe
+    | DenoiserRecipe
+    | DepthRecipe
+    | FoldingRecipe
+    | IPAdapterRecipe
+    | InstructRecipe
+    | InversionRecipe
+    | JudgeRecipe
+    | LoRARecipe
+    | StudentRecipe
+    | TextRecipe
+)
+"""The settings of one task, whichever it is."""
+
 
 @dataclass(frozen=True)
 class PicturesRecipe:
@@ -68,21 +85,7 @@ class Recipe:
     """
 
     name: str
-    task: (
-        AutoencoderRecipe
-        | CLIPRecipe
-        | ControlNetRecipe
-        | DenoiserRecipe
-        | DepthRecipe
-        | FoldingRecipe
-        | IPAdapterRecipe
-        | InstructRecipe
-        | InversionRecipe
-        | JudgeRecipe
-        | LoRARecipe
-        | StudentRecipe
-        | TextRecipe
-    )
+    task: TaskRecipe
     pictures: PicturesRecipe
     seed: int
     steps: int

@@ -144,9 +144,9 @@ def test_a_control_that_does_not_fit_costs_no_other_its_figures(measurement, tmp
     assert sections["edges"].note.startswith("not measured")
     assert "recipe depth" in sections["depth"].note
     assert sections["inpainting"].there
-    lost = Personal("a", "lora", True, str(tmp_path / "none"), "sks", "llama", "", 0.0)
+    lost = Personal("a", "lora", True, str(tmp_path / "none"), "sks", "llama", "sheep", "", 0.0)
     assert "cannot read" in broken_one.personal(lost).note
-    oil = Personal("b", "lora", True, str(tmp_path / "none"), "sks", "", "oil", 0.0)
+    oil = Personal("b", "lora", True, str(tmp_path / "none"), "sks", "", "", "oil", 0.0)
     assert "where it is stacked" in broken_one.personal(oil).note
     assert "cannot read" in broken_one.stack((lost, oil)).note
 

@@ -21,9 +21,9 @@ from mezzotint.world import CHARACTERS
 SIZE = 32
 SETTINGS, PLAIN = settings(6), settings(6, styled=False)
 REST = cases(7, ("one object",))
-LLAMA = Personal("llama", "lora", True, "llama.safetensors", "sks llama", "llama", "", 8.0)
-SEAL = Personal("seal", "dreambooth", False, "seal.safetensors", "sks seal", "seal", "", 0.0)
-OIL = Personal("oil", "lora", False, "oil.safetensors", "sks style", "", "oil", 0.0)
+LLAMA = Personal("llama", "lora", True, "llama.pt", "sks llama", "llama", "sheep", "", 8.0)
+SEAL = Personal("seal", "dreambooth", False, "seal.pt", "sks seal", "seal", "whale", "", 0.0)
+OIL = Personal("oil", "lora", False, "oil.pt", "sks style", "", "", "oil", 0.0)
 
 
 @pytest.fixture
@@ -43,8 +43,10 @@ def true(album, kind, some):
     return draw
 
 
-def rest(album):
+def rest(album, kin="sheep"):
+    """Draws the other prompts, and those of the class with what is taken for its kin."""
     scenes = {prompt.text: prompt.scene for prompt in REST}
+    scenes |= {f"a sheep {each.said}": each.scene(kin) for each in SETTINGS}
     return lambda prompt, seed: album.picture(scenes[prompt], SIZE)
 
 
@@ -65,8 +67,9 @@ def test_who_learned_its_character_draws_it_and_nothing_else_changed(album):
     assert fidelity.floor < 0.4
     assert figures["recognised"].found.value == figures["recognised"].ceiling == 1
     assert figures["prompt fidelity"].found.value == 1
-    assert figures["the rest: accuracy lost"].found.value == 0
-    assert figures["the rest: likeness kept"].found.value == pytest.approx(1)
+    for others in ("its class", "the rest"):
+        assert figures[f"{others}: accuracy lost"].found.value == 0
+        assert figures[f"{others}: likeness kept"].found.value == pytest.approx(1)
 
 
 def test_who_learned_another_is_at_the_floor(album):
@@ -85,6 +88,13 @@ def test_who_draws_its_character_everywhere_and_in_one_place_has_lost_the_rest(a
     assert figures["prompt fidelity"].found.value < 0.4
     assert figures["the rest: accuracy lost"].found.value == -1
     assert figures["the rest: likeness kept"].found.value < 0.4
+
+
+def test_who_draws_its_character_for_all_of_its_class_has_lost_the_class_alone(album):
+    figures = found(album, true(album, "llama", SETTINGS), rest(album, kin="llama"))
+    assert figures["its class: accuracy lost"].found.value == -1
+    assert figures["its class: likeness kept"].found.value < 0.9
+    assert figures["the rest: accuracy lost"].found.value == 0
 
 
 def test_a_place_does_not_make_a_character(album):
@@ -161,6 +171,7 @@ prior = false
 file = "a.safetensors"
 word = "llama-star"
 character = "llama"
+kin = "sheep"
 minutes = 3
 
 [[adapter]]
@@ -190,6 +201,8 @@ def test_a_list_names_adapters_and_stacks(tmp_path):
     [
         ('"llama"', '"lama"', "give a character or a style"),
         ('style = "oil"', "", "give a character or a style"),
+        ('kin = "sheep"', 'kin = "shep"', "did you mean 'sheep'"),
+        ('kin = "sheep"', "", "'a' has no kin"),
         ('"lora"', '"Lora"', "did you mean 'lora'"),
         ('word = "sks"', "", "'b' has no word"),
         ('["a", "b"]', '["a"]', "two names"),

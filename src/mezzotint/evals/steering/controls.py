@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from mezzotint.adapters import maps
-from mezzotint.evals.asking import fulfilled
+from mezzotint.evals.asking import each_fulfilled
 from mezzotint.evals.judge import Judge
 from mezzotint.evals.skills import Prompt
 from mezzotint.evals.steering.depth import (
@@ -138,10 +138,8 @@ def _accuracy(
     alone: Sequence[Image.Image],
 ) -> list[Finding]:
     """How many prompts are followed with the control, and how many more than without."""
-    right, base = (
-        [fulfilled(case.ask, seen) for case, seen in zip(cases, judge.see(some), strict=True)]
-        for some in (drawn, alone)
-    )
+    asks = [case.ask for case in cases]
+    right, base = (each_fulfilled(asks, judge.see(some)) for some in (drawn, alone))
     change = gap(right, base)
     return [
         Finding("prompt accuracy", share(right), floor=share(base).value, percent=True),

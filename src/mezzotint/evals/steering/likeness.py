@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from mezzotint.evals.asking import fulfilled
+from mezzotint.evals.asking import each_fulfilled
 from mezzotint.evals.features import Features, extract
 from mezzotint.evals.judge import Judge, Seen
 from mezzotint.evals.skills import Prompt
@@ -146,10 +146,8 @@ def show_style(
     def styled(some: Sequence[Seen]) -> list[bool]:
         return [s.style == m.style for s, m in zip(some, asked, strict=True)]
 
-    followed, base = (
-        [fulfilled(p.ask, s) for p, s in zip(prompts, some, strict=True)]
-        for some in (seen, without)
-    )
+    asks = [p.ask for p in prompts]
+    followed, base = (each_fulfilled(asks, some) for some in (seen, without))
     findings = (
         Finding(
             "style of the picture, by the judge",

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mezzotint.errors import InputError, choose
-from mezzotint.evals.asking import Ask, fulfilled
+from mezzotint.errors import InputError, choose, unknown
+from mezzotint.evals.asking import Ask, Wanted, each_fulfilled
 from mezzotint.evals.features import Features, extract
 from mezzotint.evals.judge import Judge
 from mezzotint.evals.skills import GROUNDS, Prompt
@@ -25,11 +25,11 @@ from mezzotint.evals.steering.estimate import gap, mean, ratio, share
 from mezzotint.evals.steering.findings import Captioned, Finding, Section, rows
 from mezzotint.evals.steering.likeness import cosines
 from mezzotint.evals.steering.truth import painted
-from mezzotint.evals.wording import HOURS_SAID, PLACES_SAID, STYLES_SAID
+from mezzotint.evals.wording import HOURS_SAID, PLACES_SAID, STYLES_SAID, a
 from mezzotint.specs import replaced
 from mezzotint.world.compose import Item, compose
 from mezzotint.world.scene import STYLES, Hour, Place, Scene, Style
-from mezzotint.world.things import KINDS
+from mezzotint.world.things import CORE, KINDS
 from mezzotint.world.views import CHARACTERS
 
 Method = Literal["dreambooth", "lora", "textual-inversion"]
@@ -49,6 +49,7 @@ class Personal:
         file: it, from the list's folder if it is not absolute.
         word: what its prompts say: "sks llama"; an embedding's own name.
         character: the kind that its pictures show, or "" if it is a style that it has learned.
+        kin: the kind, of those that the model draws, whose class a character is of.
         style: that style of the world, or "".
         minutes: how long it took to train; 0 if nobody knows.
     """
@@ -59,6 +60,7 @@ class Personal:
     file: str
     word: str
     character: str
+    kin: str
     style: str
     minutes: float
 
@@ -71,7 +73,7 @@ class Listed:
     stacked: tuple[tuple[Personal, Personal], ...]
 
 
-_BLANK = Personal("", "lora", False, "", "", "", "", 0.0)
+_BLANK = Personal("", "lora", False, "", "", "", "", "", 0.0)
 
 
 def read_list(path: Path) -> Listed:
@@ -102,11 +104,13 @@ def read_list(path: Path) -> Listed:
 def _personal(table: dict[str, Any], path: Path) -> Personal:
     made = replaced(_BLANK, table, f"{path}: adapter {table.get('name', '')!r}")
     what = f"{path}: adapter {made.name!r}"
-    for name in ("name", "file", "word"):
+    for name in ("name", "file", "word", *(["kin"] if made.character else [])):
         if not getattr(made, name):
             raise InputError(f"{what} has no {name}: give one")
     if (made.character in KINDS) == (made.style in STYLES):
         raise InputError(f"{what}: give a character or a style of the world, one of the two")
+    if made.kin and made.kin not in CORE:
+        raise unknown(f"kin of {what},", made.kin, CORE)
     return replace(made, file=str(path.parent / made.file))
 
 
@@ -123,6 +127,10 @@ class Setting:
     def ask(self) -> Ask:
         """What a picture has to fulfil."""
         return Ask(place=self.place, hour=self.hour, style=self.style)
+
+    def asking(self, kind: str) -> Ask:
+        """What a picture of a kind in this setting has to fulfil."""
+        return replace(self.ask, things=(Wanted(kind),))
 
     @property
     def said(self) -> str:
@@ -219,7 +227,7 @@ def personalised(
     rest: Sequence[Prompt],
     size: int,
 ) -> Section:
-    """Draw a character with its adapter, and other things with the adapter and without.
+    """Draw a character with its adapter, and its kin and other things with it and without.
 
     Args:
         adapter: of a character.
@@ -235,16 +243,12 @@ def personalised(
     drawn = [draw(text, each.seed) for text, each in zip(texts, asked, strict=True)]
     like = fidelity(features, adapter.character, asked, drawn, size)
     true = [painted(each.scene(adapter.character), size) for each in asked]
-    told, best = (
-        [fulfilled(each.ask, seen) for each, seen in zip(asked, judge.see(some), strict=True)]
-        for some in (drawn, true)
-    )
-    with_it, without = ([by(p.text, p.seed) for p in rest] for by in (draw, base))
-    right, before = (
-        [fulfilled(p.ask, seen) for p, seen in zip(rest, judge.see(some), strict=True)]
-        for some in (with_it, without)
-    )
-    same = cosines(extract(features, with_it), extract(features, without))
+    asks = [each.ask for each in asked]
+    told, best = (each_fulfilled(asks, judge.see(some)) for some in (drawn, true))
+    class_ = [
+        (f"{a(adapter.kin)} {each.said}", each.seed, each.asking(adapter.kin)) for each in asked
+    ]
+    others = [(each.text, each.seed, each.ask) for each in rest]
     findings = (
         Finding(
             "subject fidelity",
@@ -260,14 +264,42 @@ def personalised(
             percent=True,
         ),
         Finding("prompt fidelity", share(told), ceiling=share(best).value, percent=True),
-        Finding("the rest: accuracy lost", gap(right, before), percent=True),
-        Finding("the rest: likeness kept", mean(same)),
+        *_drift("its class", class_, draw, base, features, judge),
+        *_drift("the rest", others, draw, base, features, judge),
     )
     shown = rows(
         [(one, "a true one") for one in true],
         [(one, text) for one, text in zip(drawn, texts, strict=True)],
     )
     return Section(adapter.name, _note(adapter), findings, shown)
+
+
+def _drift(
+    name: str,
+    asked: Sequence[tuple[str, int, Ask]],
+    draw: Drawing,
+    base: Drawing,
+    features: Features,
+    judge: Judge,
+) -> tuple[Finding, Finding]:
+    """How much less a model draws what prompts ask for, and how near its pictures still are.
+
+    Args:
+        name: of what is asked for.
+        asked: prompts, their seeds, and what fulfils them.
+        draw: with an adapter.
+        base: without it.
+        features: what pictures are compared in.
+        judge: says what they show.
+    """
+    with_it, without = ([by(text, seed) for text, seed, _ in asked] for by in (draw, base))
+    asks = [ask for _, _, ask in asked]
+    right, before = (each_fulfilled(asks, judge.see(some)) for some in (with_it, without))
+    same = cosines(extract(features, with_it), extract(features, without))
+    return (
+        Finding(f"{name}: accuracy lost", gap(right, before), percent=True),
+        Finding(f"{name}: likeness kept", mean(same)),
+    )
 
 
 def stacked(

@@ -23,6 +23,7 @@ IP_ADAPTER = replace(
     pictures=replace(DENOISER.pictures, scenes=16_384, single=0, held_out=256),
     steps=900,
     batch=48,
+    optimizer="muon",
     lr=1e-3,
     warmup=50,
     ema=0.998,
@@ -49,6 +50,7 @@ INSTRUCT = replace(
     ),
     pictures=replace(DENOISER.pictures, scenes=32_768, single=0, held_out=512),
     steps=2_200,
+    optimizer="adamw",
     lr=1e-3,
     warmup=100,
 )

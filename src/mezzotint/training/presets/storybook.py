@@ -232,10 +232,11 @@ FLOW = replace(
 CLIP = replace(
     AUTOENCODER,
     name="clip",
-    task=CLIPRecipe(text=SIZES.text, vision=VISION, text_run="text"),
+    task=CLIPRecipe(text=SIZES.text, vision=VISION, text_run="text", rivals=4096),
     pictures=replace(PICTURES, size=VISION.size, scenes=65_536, single=16_384),
     steps=4_000,
     batch=128,
+    optimizer="muon",
     lr=1e-3,
     betas=(0.9, 0.98),
     weight_decay=0.1,
