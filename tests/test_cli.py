@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -431,13 +430,16 @@ def test_sigint_ends_the_command_with_130(tmp_path, engine: str):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "FORCE_COLOR": "1"},  # the bar, which tells when it is among the steps
         # a shell's background job ignores the signal, and so would its children
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(4)  # long enough to be among the steps
+    assert process.stderr is not None
+    seen = ""
+    while not re.search(r" [1-9]\d*/1000", seen) and (more := process.stderr.read(1)):
+        seen += more
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
