@@ -2,7 +2,9 @@
 
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -24,6 +26,13 @@ def relative_error(ours: Tensor, theirs: Tensor) -> float:
 def distance(a: Tensor, b: Tensor) -> float:
     """The root of the mean square of what is between them, in float64."""
     return float((a.double() - b).pow(2).mean().sqrt())
+
+
+def psnr(one: Tensor | NDArray[np.floating], other: Tensor | NDArray[np.floating]) -> float:
+    """In dB, against the range that the other has; not beyond 300."""
+    a, b = (torch.as_tensor(each).double() for each in (one, other))
+    error = (a - b).square().mean().clamp(min=1e-30)
+    return float(10 * torch.log10((b.max() - b.min()) ** 2 / error))
 
 
 def exact_norms(module: nn.Module, kind: type[nn.Module]) -> None:

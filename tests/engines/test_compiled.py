@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from compilers import compiler
+from oracles import psnr
 from torch import nn
 
 from mezzotint.engines import compiled as engine_module
@@ -62,12 +63,6 @@ class Both(nn.Module):
 
 def asked(side: int = 8) -> tuple[torch.Tensor, ...]:
     return torch.randn(2, 4, side, side), torch.tensor([30.0, 700.0]), torch.randn(2, 5, 8)
-
-
-def psnr(one: torch.Tensor, other: torch.Tensor) -> float:
-    """In dB, the peak being the other's range."""
-    peak = other.max() - other.min()
-    return float(20 * torch.log10(peak) - 10 * torch.log10((one.float() - other).square().mean()))
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from torch import Tensor, fx, nn
 from mezzotint.engines.calls import taken, weights
 from mezzotint.engines.compiled_program import traced
 from mezzotint.engines.laid import Slot
+from mezzotint.nn.precision import multiplies
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,7 @@ def ways(network: nn.Module, slots: list[Slot]) -> dict[str, str]:
     return dict(zip(weights(network), [slot.way for slot in slots], strict=True))
 
 
+@pytest.mark.skipif(not multiplies(torch.bfloat16, "cpu"), reason="oneDNN has no bfloat16 here")
 def test_weights_are_laid_out_where_all_that_read_them_agree():
     network, x = Net().eval().bfloat16(), torch.randn(2, 4, 8, 8).bfloat16()
     made, slots = graphed(network, x)

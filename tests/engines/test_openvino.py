@@ -7,13 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from math import log10
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from oracles import randomised
+from oracles import psnr, randomised
 from torch import Tensor, nn
 
 from mezzotint.adapters.deltas import LoRA
@@ -55,12 +54,6 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty cache; what is given is where the graphs are in it."""
     monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path))
     return tmp_path / openvino_graph.FOLDER
-
-
-def psnr(image: Tensor, exact: Tensor) -> float:
-    """In dB, of the range that the exact one has."""
-    error = (image.float() - exact).square().mean().item()
-    return 10 * log10((exact.max() - exact.min()).item() ** 2 / max(error, 1e-30))
 
 
 def unet() -> UNet:

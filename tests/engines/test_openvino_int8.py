@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from oracles import randomised
+from oracles import psnr, randomised
 from torch import Tensor, nn
 
 from mezzotint.engines import ENGINES, openvino_int8
@@ -44,11 +44,6 @@ class Net(nn.Module):
 
     def decode(self, x: Tensor) -> Tensor:
         return self.first(x)
-
-
-def psnr(image: Tensor, exact: Tensor) -> float:
-    error = (image - exact).square().mean().clamp(min=1e-30)
-    return float(10 * torch.log10((exact.max() - exact.min()) ** 2 / error))
 
 
 def test_what_the_first_calls_taught_is_near_the_exact_and_is_kept(tmp_path):

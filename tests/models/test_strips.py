@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import randomised
+from oracles import psnr, randomised
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -33,12 +33,6 @@ PARAMS = AutoencoderParams(  # Stable Diffusion's in small: groups of two channe
 TINY = TinyAutoencoderParams(image_channels=3, latent_channels=4, width=8, blocks=(1, 2, 1))
 ENOUGH = 60.0  # dB
 ROWS = 8  # of a strip
-
-
-def psnr(one: Tensor, other: Tensor) -> float:
-    """Against the range of ``other``."""
-    span = other.max() - other.min()
-    return (20 * (span / (one - other).double().square().mean().sqrt()).log10()).item()
 
 
 @settings(max_examples=8)

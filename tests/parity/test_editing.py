@@ -24,6 +24,7 @@ from diffusers import (
     StableDiffusionXLInstructPix2PixPipeline,
 )
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from oracles import psnr
 from PIL import Image
 
 import mezzotint as mz
@@ -99,11 +100,6 @@ def ours(pipe: Pipeline, **options: Any) -> np.ndarray:
     out = pipe.edit(PICTURE, PROMPT, steps=STEPS, seed=7, **options)
     image = pipe.model.decode_latents(out.latents)[0]
     return ((image + 1) / 2).permute(1, 2, 0).numpy()
-
-
-def psnr(theirs: np.ndarray, ours: np.ndarray) -> float:
-    error = np.square(theirs.astype(np.float64) - ours).mean()
-    return float(-10 * np.log10(error + 1e-20))
 
 
 @pytest.mark.parametrize("name", ["sd1-inpainting", "sdxl-inpainting", "flux-fill"])

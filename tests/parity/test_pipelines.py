@@ -25,7 +25,7 @@ from diffusers import (
     StableDiffusionControlNetPipeline,
     UniPCMultistepScheduler,
 )
-from oracles import randomised
+from oracles import psnr, randomised
 from PIL import Image
 from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -58,11 +58,6 @@ def saved(tmp_path_factory) -> Callable[[str], tuple[DiffusionPipeline, Pipeline
         return theirs, mz.load(path)
 
     return get
-
-
-def psnr(theirs: np.ndarray, ours: np.ndarray) -> float:
-    error = np.square(theirs.astype(np.float64) - ours).mean()
-    return float(-10 * np.log10(error + 1e-20))
 
 
 def draw(pipe: DiffusionPipeline, **options) -> np.ndarray:
@@ -202,7 +197,8 @@ def test_a_single_file_draws_what_the_folder_draws(saved, tmp_path, monkeypatch,
     told = {"sampler": "euler", "spacing": "trailing"}
     family_ = replace(again.model.family, prediction=model.family.prediction)
     again = replace(again, model=replace(again.model, family=family_))
-    assert np.array_equal(ours(again, **SIZE, **told), ours(mine, **SIZE, **told))
+    # weights may lie otherwise in memory, and some processors then round sums otherwise
+    assert psnr(ours(again, **SIZE, **told), ours(mine, **SIZE, **told)) > 110
 
 
 def test_a_lora_draws_the_same_picture(saved, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import references
 import torch
 from diffusers import DiffusionPipeline
+from oracles import psnr
 from PIL import Image
 
 import mezzotint as mz
@@ -83,7 +84,3 @@ def drawn_by(pipe: DiffusionPipeline) -> np.ndarray:
         **DRAWN,
     )
     return made.images[0]
-
-
-def psnr(theirs: np.ndarray, ours: np.ndarray) -> float:
-    return float(-10 * np.log10(np.square(theirs.astype(np.float64) - ours).mean() + 1e-20))

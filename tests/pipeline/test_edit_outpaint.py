@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from fields import FACTOR, Field, model
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from steered import steered
@@ -64,6 +64,7 @@ def test_windows_paint_all_that_is_new_and_each_knows_something(size, added, sid
 
 
 @given(size=sizes, expand=st.tuples(*[st.sampled_from([0, 0.3, 1, 7.0, 50])] * 4).filter(any))
+@example(size=(1, 5), expand=(0, 0, 0, 50))
 @settings(max_examples=10)
 def test_the_old_pixels_stay_and_the_size_is_what_was_asked(smooth: Pipeline, size, expand):
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)

@@ -32,6 +32,7 @@ from mezzotint.families.sizes.storybook_presets import SIZES
 from mezzotint.models.controlnet import FACTOR, ControlNet, ControlNetParams, published
 from mezzotint.models.unet import UNetParams
 from mezzotint.nn.init import unfilled
+from mezzotint.nn.precision import widen
 from mezzotint.specs import replaced
 
 KINDS = ("edges", "depth", "boxes")  # that the embedded model can be steered by
@@ -79,6 +80,7 @@ class Control:
             raise InputError(f"{self.name} is for a U-Net with {ours}; this one has {theirs}")
         like = next(unet.parameters())
         self.network.to(device=like.device, dtype=like.dtype)
+        widen(self.network, like.dtype, like.device)
         progress = 0.0
 
         @cache

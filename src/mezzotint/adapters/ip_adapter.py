@@ -31,6 +31,7 @@ from mezzotint.families.sizes import sizes_by_shape
 from mezzotint.models.clip import CLIPVision
 from mezzotint.models.ip_adapter import IPAdapter, cross_attentions
 from mezzotint.nn.attention import Attention, attend
+from mezzotint.nn.precision import widen
 
 ENCODER = "image_encoder"  # the folder beside an adapter's file, as they are published
 EMBEDDED = Path(weights.__path__[0])
@@ -86,6 +87,7 @@ class ImagePrompt:
         tower = self.eye.tower
         for network in (self.network, tower):
             network.to(device=like.device, dtype=like.dtype)
+            widen(network, like.dtype, like.device)
         pixels = self.eye.pixels(self.image).to(like)
         if self.network.params.resampler is None:
             _, seen = tower(pixels)

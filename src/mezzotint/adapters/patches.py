@@ -12,11 +12,11 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from mezzotint.adapters.deltas import Delta, DoRA, LoRA
+from mezzotint.nn.precision import conv2d, linear
 
 
 @dataclass
@@ -163,22 +163,22 @@ def _low_rank(layer: nn.Module, delta: LoRA, scale: float, x: Tensor) -> Tensor:
     """s·α/r·B(A·x), the spatial part of a convolution in A or in the core."""
     up, down, scale = delta.up.to(x), delta.down.to(x), scale * delta.factor
     if isinstance(layer, nn.Linear):
-        return F.linear(scale * F.linear(x, down.flatten(1)), up.flatten(1))
+        return linear(scale * linear(x, down.flatten(1)), up.flatten(1))
     assert isinstance(layer, nn.Conv2d)
     if delta.mid is not None:
-        x = F.conv2d(x, down.flatten(1)[:, :, None, None])
+        x = conv2d(x, down.flatten(1)[:, :, None, None])
         core = delta.mid.to(x).reshape(*delta.mid.shape[:2], *layer.kernel_size)
         narrow = _apply(layer, core, x)
     else:
         narrow = _apply(layer, down.reshape(len(down), -1, *layer.kernel_size), x)
-    return F.conv2d(scale * narrow, up.flatten(1)[:, :, None, None])
+    return conv2d(scale * narrow, up.flatten(1)[:, :, None, None])
 
 
 def _apply(layer: nn.Module, weight: Tensor, x: Tensor) -> Tensor:
     """What ``layer`` computes, with another weight and no bias."""
     if isinstance(layer, nn.Conv2d):
-        return F.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)
-    return F.linear(x, weight)
+        return conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)
+    return linear(x, weight)
 
 
 def _in_order(changes: Iterable[Change]) -> list[Change]:

@@ -16,6 +16,7 @@ from mezzotint.nn import cpu_norm
 from mezzotint.nn.attention import attend
 from mezzotint.nn.layout import channels_last
 from mezzotint.nn.norm import normalise
+from mezzotint.nn.precision import multiplies
 
 CONV2D = (None, None, None, [1, 1], [0, 0], [1, 1], 1)  # its inputs where they are not given
 LINEAR = (None, None, None)
@@ -137,10 +138,8 @@ def given(node: fx.Node, defaults: Sequence[Any]) -> list[Any]:
 def _packs(weight: fx.Node) -> bool:
     """Whether oneDNN takes convolutions of this dtype here."""
     dtype = _dtype(weight)
-    if not torch.backends.mkldnn.is_available():
-        return False
-    supported = torch.ops.mkldnn._is_mkldnn_bf16_supported
-    return dtype == torch.float32 or (dtype == torch.bfloat16 and supported())
+    wanted = dtype in (torch.float32, torch.bfloat16) and multiplies(dtype, "cpu")
+    return wanted and torch.backends.mkldnn.is_available()
 
 
 def _dtype(node: fx.Node) -> torch.dtype:

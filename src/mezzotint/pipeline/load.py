@@ -24,6 +24,7 @@ from mezzotint.families.base import DTYPES, Model
 from mezzotint.families.files import diffusers_folder, single_file
 from mezzotint.files.pages import is_mapped, let_go
 from mezzotint.nn.layout import channels_last
+from mezzotint.nn.precision import widen
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.shelf import Shelf
 
@@ -127,11 +128,14 @@ def _placed(model: Model, engine: Engine, device: torch.device, dtype: torch.dty
     """The model with its weights where and as they are computed with."""
     for network in model.modules.values():
         _place(network, device, dtype)
+        widen(network, dtype, device)
     return _executed(model, outside(stripped(engine)), device)
 
 
 def _spared(model: Model, engine: Engine, device: torch.device, dtype: torch.dtype) -> Model:
     """The model with its weights in their files, but for those of the network that computes."""
+    for network in model.modules.values():
+        widen(network, dtype, device)
     shelf = Shelf(list(model.modules.values()), device, dtype)
     return _executed(model, shelf.engine(stripped(engine, bound=0)), device)
 

@@ -22,6 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mezzotint.errors import InputError, writing
 from mezzotint.files import whole_folder, write_whole
+from mezzotint.nn.precision import autocast, multiplies
 from mezzotint.training import checkpoint
 from mezzotint.training.draw import Draw
 from mezzotint.training.ema import EMA
@@ -85,6 +86,8 @@ class _Run:
         self.saved_at = time.monotonic()
         if self.step:
             journal.say(f"going on after step {self.step} of {recipe.steps}")
+        if recipe.bf16 and not multiplies(torch.bfloat16, group.device.type):
+            journal.say("this processor has no products in bfloat16: computing in float32")
         journal.begin(self.step)
         self._sums: Metrics = {}
         self._summed = 0
@@ -110,7 +113,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.lr * scale
         batch = {name: rows.to(device, non_blocking=True) for name, rows in batch.items()}
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+        with autocast(device, recipe.bf16):
             loss, metrics = self.objective(batch, draw)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.weights, recipe.clip_norm)
@@ -160,7 +163,6 @@ class _Run:
     @contextmanager
     def _evaluating(self) -> Generator[None]:
         self.network.eval()
-        device = self.group.device.type
         # a graph for each of the batches here would cost more than it wins
         eager = torch.compiler.set_stance("force_eager") if self.recipe.compile else nullcontext()
         with (
@@ -168,7 +170,7 @@ class _Run:
             self.journal.aside(),
             self.ema.applied(),
             torch.no_grad(),
-            torch.autocast(device, torch.bfloat16, enabled=self.recipe.bf16),
+            autocast(self.group.device, self.recipe.bf16),
         ):
             yield
         self.network.train()

@@ -12,6 +12,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from mezzotint.nn.precision import multiplies
+
 ADAMS_RMS = 0.2  # of AdamW's steps at a learning rate of 1 (Liu et al. 2502.16982, 2.2)
 MOMENTUM = 0.95
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's: takes singular values to 0.7…1.2 in five rounds
@@ -22,13 +24,14 @@ THIN = 64  # matrices with as few rows or columns are a network's first and last
 def orthogonal(x: Tensor) -> Tensor:
     """Nearly U·Vᵀ of matrices (k, m, n) that are U·S·Vᵀ: the same directions, each as long.
 
-    Newton and Schulz's iteration x ← a·x + (b·G + c·G²)·x with G = x·xᵀ, in bfloat16: singular
-    values come out between 0.6 and 1.3, if they were no smaller than a thousandth of the norm.
+    Newton and Schulz's iteration x ← a·x + (b·G + c·G²)·x with G = x·xᵀ, in bfloat16 if the
+    device multiplies that: singular values come out between 0.6 and 1.3, if they were no smaller
+    than a thousandth of the norm.
     """
     if x.shape[-2] > x.shape[-1]:
         return orthogonal(x.mT).mT
     a, b, c = QUINTIC
-    at = x.to(torch.bfloat16)
+    at = x.to(torch.bfloat16 if multiplies(torch.bfloat16, x.device.type) else torch.float32)
     at = at / (at.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ROUNDS):
         gram = at @ at.mT

@@ -78,7 +78,7 @@ class Recipe:
         decay_share: share of the steps, the last ones, over which it falls to 0.
         decay_shape: how it falls.
         ema: decay of the average of the weights.
-        bf16: bfloat16 autocast over float32 weights.
+        bf16: bfloat16 autocast over float32 weights, on devices that have it.
         compile: ``torch.compile`` the network.
         log_every, validate_every, grid_every, save_every: steps between these.
         save_minutes: minutes after which a checkpoint is due in any case.

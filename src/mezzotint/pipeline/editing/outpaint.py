@@ -114,8 +114,10 @@ def _lattice(size: Size, window: Size) -> Iterator[Place]:
 
 def _starts(side: int, window: int) -> list[int]:
     rest = side - window
+    if not rest:
+        return [0]
     count = math.ceil(rest / (window // 2))
-    return [rest * k // count for k in range(count + 1)] if rest else [0]
+    return [rest * k // count for k in range(count + 1)]
 
 
 def _part(whole: Tensor, place: Place) -> Tensor:

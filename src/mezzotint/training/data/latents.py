@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mezzotint.files import made
 from mezzotint.models.autoencoder import Autoencoder
+from mezzotint.nn.precision import autocast
 from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.pictures import (
     SHARD,
@@ -137,7 +138,7 @@ def encode(pictures: Pictures, autoencoder: Autoencoder, device: torch.device) -
     parts: list[Latents] = []
     for first in range(0, len(pictures), BATCH):
         images = to_tensor(torch.from_numpy(pictures[first : first + BATCH].copy()).to(device))
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             mean, _ = autoencoder.encode(images)
         parts.append(mean.half().cpu().numpy())
     return np.concatenate(parts)

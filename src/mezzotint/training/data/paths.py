@@ -17,6 +17,7 @@ from mezzotint.diffusion.distillation import path, through
 from mezzotint.diffusion.samplers import SAMPLERS
 from mezzotint.diffusion.times import times
 from mezzotint.families.base import Model
+from mezzotint.nn.precision import autocast
 from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.pictures import PictureSet
 from mezzotint.training.draw import Draw, subseed, visits
@@ -101,7 +102,7 @@ def teacher_paths(
         prompts = _prompts(pictures, seed, shard, model)
         shape = model.latent_channels, *[family.size // model.factor] * 2
         noise = _draw(seed, shard).normal("noise", *shape).to(group.device)
-        with torch.no_grad(), torch.autocast(group.device.type, torch.bfloat16, enabled=bf16):
+        with torch.no_grad(), autocast(group.device, bf16):
             denoise = guided(model, told(model, prompts), walk.cfg)
             x = process.sigma(stops[0]).to(noise) * noise
             states = path(denoise, x, grid, stops, process, SAMPLERS[family.sampler])

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from mezzotint.adapters.contents import digest
 from mezzotint.models.clip import CLIPText
+from mezzotint.nn.precision import autocast
 from mezzotint.training.data.arrays import write_array
 from mezzotint.training.data.pictures import PictureSet
 
@@ -67,7 +68,7 @@ def caption_vectors(
         rows = torch.from_numpy(tokens.reshape(-1, tokens.shape[2]).astype(np.int64))
         parts: list[Vectors] = []
         for part in rows.split(READ_AT_ONCE):
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            with autocast(device, bf16):
                 _, vectors = tower(part.to(device))
             parts.append(vectors.half().cpu().numpy())
             done = min(len(rows), len(parts) * READ_AT_ONCE)
