@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 import torch
 from oracles import randomised
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from mezzotint.adapters.base import Run
 from mezzotint.adapters.savings import deepcache
-from mezzotint.engines import ENGINES
+from mezzotint.engines import ENGINES, compiled
 from mezzotint.engines.around import around, engine_at, outside
 from mezzotint.engines.base import eager, hooked
 from mezzotint.engines.calls import computes
+from mezzotint.engines.compiled_program import traced
 from mezzotint.families.base import Part
 from mezzotint.models.unet import UNet, UNetParams
 
@@ -138,6 +139,18 @@ def test_what_a_network_computes_is_the_same_with_something_around_it() -> None:
     assert computes(module) == before
 
 
+class Interpreted:
+    """A network as it would be compiled, without what takes long: the compiler."""
+
+    def __init__(self, *call: Any) -> None:
+        self.graph, _, self.slots = traced(*call)
+
+    def __call__(self, values: list[Tensor], tensors: list[Tensor]) -> Any:
+        run = fx.Interpreter(self.graph).run
+        made = run(*values, *tensors, enable_io_processing=False)
+        return made[0] if len(made) == 1 else made
+
+
 @pytest.mark.parametrize("engine", ["openvino", "compiled"])
 def test_graphs_and_compiled_code_are_of_the_network_and_deepcache_is_around(
     monkeypatch: pytest.MonkeyPatch, tmp_path, engine: str
@@ -145,6 +158,15 @@ def test_graphs_and_compiled_code_are_of_the_network_and_deepcache_is_around(
     if engine == "openvino":
         pytest.importorskip("openvino")
     monkeypatch.setenv("MEZZOTINT_CACHE", str(tmp_path))
+    programs: dict[bytes, Interpreted] = {}
+
+    def interpreted(*call: Any) -> bytes:
+        name = b"program %d" % len(programs)
+        programs[name] = Interpreted(*call)
+        return name
+
+    monkeypatch.setattr(compiled, "compiled_package", interpreted)
+    monkeypatch.setattr(compiled, "Program", programs.__getitem__)
     unet = randomised(UNet(TWO_LEVELS)).requires_grad_(False).eval()
     t, context = torch.tensor([500.0, 500.0]), torch.randn(2, 5, 8)
     pictures = [torch.randn(2, 4, 8, 12) for _ in range(3)]
@@ -163,5 +185,6 @@ def test_graphs_and_compiled_code_are_of_the_network_and_deepcache_is_around(
         plain = [unet(x, t, context) for x in pictures]
     for one, other in zip(*made, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    assert len(programs) == (2 if engine == "compiled" else 0)  # the whole, and what is shallow
     assert not torch.allclose(made[1][1], plain[1], rtol=1e-3, atol=1e-3)  # it was shallow
     torch.testing.assert_close(made[1][2], plain[2], rtol=1e-4, atol=1e-4)
