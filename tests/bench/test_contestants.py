@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from mezzotint.bench import contestants
 from mezzotint.bench.contestants import (
     OURS,
     PEERS,
@@ -18,6 +19,19 @@ from mezzotint.bench.shapes import SHAPES
 from mezzotint.errors import InputError
 
 TINY = SHAPES["tiny"]
+
+
+@pytest.fixture(autouse=True)
+def _half(monkeypatch: pytest.MonkeyPatch):
+    """As on a processor that multiplies bfloat16."""
+    monkeypatch.setattr(contestants, "usual", lambda: "bf16")
+
+
+def test_where_nothing_multiplies_bfloat16_nothing_is_timed_in_it(monkeypatch):
+    monkeypatch.setattr(contestants, "usual", lambda: "fp32")
+    assert [each.name for each in engines("eager:fp32,eager")] == ["mezzotint eager fp32"]
+    assert [each.name for each in peers("diffusers:fp32,diffusers")] == ["diffusers fp32"]
+    assert {each.dtype for each in engines("all")} == {"fp32"}
 
 
 def test_engines_and_peers_are_told_by_words():

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mezzotint.bench.figures import Ceilings
+from mezzotint.nn.precision import multiplies
 
 SIDE = 3072  # of the square matrices
 CONVOLUTIONS = (
@@ -78,11 +79,16 @@ def measure(device: torch.device) -> Ceilings:
 
 
 def _products(place: Place, dtype: torch.dtype) -> float:
+    if not multiplies(dtype, place.device.type):
+        return 0.0
     a, b = (torch.randn(SIDE, SIDE, device=place.device).to(dtype) for _ in range(2))
     return 2 * SIDE**3 / place.best(partial(torch.mm, a, b))
 
 
 def _convolutions(place: Place, dtype: torch.dtype, channels: int, side: int) -> float:
+    if not multiplies(dtype, place.device.type):
+        return 0.0
+
     def wide(*shape: int) -> Tensor:
         made = torch.randn(*shape, device=place.device).to(dtype)
         return made.to(memory_format=torch.channels_last)

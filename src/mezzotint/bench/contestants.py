@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from mezzotint.bench.shapes import Shape
@@ -115,7 +116,7 @@ def engines(text: str) -> list[Contestant]:
         if saving:
             choose("saving", saving.partition("=")[0], SAVINGS)
         found.append(Contestant(OURS, dtype, engine, saving))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def peers(text: str) -> list[Contestant]:
@@ -132,7 +133,7 @@ def peers(text: str) -> list[Contestant]:
         if way and way not in kind.ways:
             raise unknown("peer", name, [*PEERS, *(f"{peer}-{each}" for each in kind.ways)])
         found.append(Contestant(kind, "f16" if kind is SDCPP else dtype, way))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _words(text: str) -> list[str]:
@@ -142,8 +143,19 @@ def _words(text: str) -> list[str]:
 def _dtype(word: str) -> tuple[str, str]:
     name, mark, dtype = word.partition(":")
     if mark and dtype not in DTYPES:
-        raise InputError(f"{word}: give {name}:fp32 or {name}:bf16, which {name} alone means")
-    return name, dtype or "bf16"
+        raise InputError(f"{word}: give {name}:fp32 or {name}:bf16; {name} alone is {usual()} here")
+    return name, dtype or usual()
+
+
+@cache
+def usual() -> str:
+    """What is computed in unless it is said: bfloat16, or float32 where nothing multiplies that."""
+    import torch
+
+    from mezzotint.nn.precision import multiplies
+
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    return "bf16" if multiplies(torch.bfloat16, kind) else "fp32"
 
 
 def versions(python: str, contestants: Sequence[Contestant]) -> dict[str, str | None]:
