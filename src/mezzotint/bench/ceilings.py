@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mezzotint.bench.figures import Ceilings
+from mezzotint.engines.compiled_int8 import has_int8
 from mezzotint.nn.precision import multiplies
 
 SIDE = 3072  # of the square matrices
@@ -99,6 +100,8 @@ def _convolutions(place: Place, dtype: torch.dtype, channels: int, side: int) ->
 
 
 def _whole_numbers(place: Place) -> float:
+    if place.device.type == "cpu" and not has_int8():
+        return 0.0
     a, b = (torch.ones(SIDE, SIDE, dtype=torch.int8, device=place.device) for _ in range(2))
     try:
         return 2 * SIDE**3 / place.best(partial(torch._int_mm, a, b))  # pyright: ignore
