@@ -6,6 +6,7 @@ float32 as it is called and rounds what it makes: what other processors do withi
 """
 
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +40,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.linear(x.float(), weight.float(), None if bias is None else bias.float()).to(x.dtype)
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, *how: object) -> Tensor:
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, *how: Any) -> Tensor:
     """``F.conv2d``, in float32 where the device does not multiply what it is given.
 
     Args:
@@ -66,7 +67,7 @@ class _Conv2d(nn.Conv2d):
         return conv2d(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
 
-_WIDE = {nn.Linear: _Linear, nn.Conv2d: _Conv2d}
+_WIDE: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: _Linear, nn.Conv2d: _Conv2d}
 
 
 def widen(network: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
