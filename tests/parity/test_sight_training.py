@@ -54,9 +54,6 @@ class Fixed:
         }
         self.rows["seen"] = torch.tensor([1.0, 0.0, 1.0])
 
-    def batch(self, draw: Draw, blank: np.ndarray | None = None) -> Batch:
-        return self.rows
-
 
 def pair(name: str, tiny: Model, **changed) -> tuple[Model, UNet2DConditionModel]:
     """Our model and diffusers' U-Net, of the same weights, or with more channels than ours."""

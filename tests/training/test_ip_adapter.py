@@ -23,7 +23,7 @@ from mezzotint.families import storybook
 from mezzotint.families.base import Model
 from mezzotint.models.clip import CLIPVision
 from mezzotint.models.dit import DiT
-from mezzotint.models.ip_adapter import cross_attentions, new_adapter, whiten
+from mezzotint.models.ip_adapter import cross_attentions, new_adapter
 from mezzotint.models.unet import UNet
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.pairs import Shown
@@ -139,35 +139,6 @@ def test_only_the_adapter_learns_and_all_of_it_does(task: IPAdapterTask):
 
 
 # what is left out
-
-
-def test_whitened_every_direction_is_seen_alike():
-    torch.manual_seed(0)
-    adapter = new_adapter(UNet(SIZES.unet), 6, tokens=4)
-    spread = torch.tensor([1.0, 0.5, 0.3, 0.1, 0.05, 0.02])
-    turned = torch.linalg.qr(torch.randn(6, 6))[0]
-    vectors = 3 + (torch.randn(4096, 6) * spread) @ turned
-
-    def seen() -> tuple[float, float]:
-        """How far from zero the tokens lie, and by how much directions differ in size."""
-        project = adapter.tokens.project
-        across = (project.weight @ (turned.T * spread)).norm(dim=0)
-        return project(vectors).mean(0).norm().item(), (across.max() / across.min()).item()
-
-    off, uneven = seen()
-    assert off > 1
-    assert uneven > 10
-    whiten(adapter, vectors)
-    off, uneven = seen()
-    assert off < 1e-3
-    assert uneven < 2
-
-
-def test_whitening_by_one_picture_is_finite():
-    adapter = new_adapter(UNet(SIZES.unet), 6, tokens=4)
-    whiten(adapter, torch.ones(64, 6))
-    assert adapter.tokens(torch.randn(1, 6)).isfinite().all()
-    assert adapter.tokens.project.weight.norm() < 100
 
 
 def test_prompt_and_picture_are_left_out_as_often_as_said():

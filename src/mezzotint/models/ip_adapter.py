@@ -154,31 +154,6 @@ def new_adapter(unet: UNet, image_width: int, tokens: int) -> IPAdapter:
     return adapter
 
 
-@torch.no_grad()
-def whiten(adapter: IPAdapter, vectors: Tensor) -> None:
-    """Let a new adapter's tokens begin as random views of pictures' vectors, whitened.
-
-    An image tower's vectors lie in a narrow cone, and differ most in what is seen first, such as
-    colour. Of what is whitened (LeCun et al. 1998, Efficient BackProp, 4.3) each direction is as
-    large as any other, and so what a thing *is* can be read as early as its colour. Directions that
-    few pictures say little of count as ordinary ones.
-
-    Args:
-        adapter: what is yet to be trained; it reads a picture as one vector.
-        vectors: (n, image_width) of pictures like those that it will see.
-    """
-    assert isinstance(adapter.tokens, Projection)
-    project = adapter.tokens.project
-    vectors = vectors.float().unique(dim=0)
-    mean = vectors.mean(0)
-    spread, axes = torch.linalg.eigh(torch.cov(vectors.T, correction=0))
-    ordinary = spread.mean() + vectors.square().mean() / len(vectors)
-    scales = (spread + ordinary * project.in_features / len(vectors)).rsqrt()
-    views = torch.randn_like(project.weight) * project.in_features**-0.5
-    project.weight.copy_(views @ (axes * scales) @ axes.T)
-    project.bias.copy_(-project.weight @ mean)
-
-
 def _linears(params: IPAdapterParams) -> nn.ModuleList:
     return nn.ModuleList(
         nn.Linear(params.context_width, width, bias=False) for width in params.widths

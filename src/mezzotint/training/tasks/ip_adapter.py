@@ -22,11 +22,11 @@ from mezzotint.diffusion.losses import Distribution
 from mezzotint.families.base import Model
 from mezzotint.families.keys.ip_adapter_keys import ip_adapter
 from mezzotint.files import write_whole
-from mezzotint.models.ip_adapter import cross_attentions, new_adapter, whiten
+from mezzotint.models.ip_adapter import cross_attentions, new_adapter
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.pairs import Shown
 from mezzotint.training.denoising import Times, denoising_losses
-from mezzotint.training.draw import Draw, subseed
+from mezzotint.training.draw import Draw
 from mezzotint.training.images import sheet
 from mezzotint.training.seeing import Source, asked, held_out, left_out, plain_unet
 from mezzotint.training.task import Batch, Metrics
@@ -93,7 +93,6 @@ class IPAdapterTask:
         unet = plain_unet(model, recipe.base, recipe.direction)
         self.attentions = cross_attentions(unet)
         self.network = new_adapter(unet, eye.tower.params.projection, recipe.tokens)
-        whiten(self.network, _vectors(train, seed))
         self.network.to(model.device)
 
     def batch(self, draw: Draw) -> Batch:
@@ -155,10 +154,3 @@ class IPAdapterTask:
             )
         finally:
             eject()
-
-
-def _vectors(source: Source, seed: int) -> Tensor:
-    """Vectors (n, d) of some thousand of the pictures, or of all of them several times."""
-    device = torch.device("cpu")
-    draws = (Draw(subseed(seed, "whiten"), step, 64, slice(None), device) for step in range(64))
-    return torch.cat([source.batch(draw)["companions"] for draw in draws])
