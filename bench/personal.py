@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 import mezzotint as mz
-from mezzotint.evals.wording import HOURS_SAID, PLACES_SAID, a
+from mezzotint.evals.wording import PLACES_SAID, a, where
 from mezzotint.families.storybook import STORYBOOK
 from mezzotint.files import made, write_whole
 from mezzotint.pipeline.metadata import png
@@ -73,10 +73,6 @@ def album(folder: Path, scenes: list[Scene], said: list[str]) -> Path:
     return folder
 
 
-def where(scene: Scene) -> str:
-    return f"{PLACES_SAID[scene.place]} {HOURS_SAID[scene.hour]}"
-
-
 def styled_scenes() -> list[Scene]:
     """Scenes of one thing each, in the style."""
     some = (sample_scene(seed, "single") for seed in count(SEED))
@@ -119,7 +115,11 @@ def main() -> None:
     tables: list[str] = []
     for one in CHARACTERS:
         scenes = character_scenes(one.name, PICTURES, SEED)
-        data = album(home / one.name, scenes, [f"{one.phrase} {where(each)}" for each in scenes])
+        data = album(
+            home / one.name,
+            scenes,
+            [f"{one.phrase} {where(each.place, each.hour)}" for each in scenes],
+        )
         for name, (recipe, settings) in one.methods.items():
             table = {
                 "name": f"{one.name} by {name}",
@@ -131,7 +131,7 @@ def main() -> None:
             }
             tables.append(learned(home, recipe, data, table, settings, to))
     scenes = styled_scenes()
-    said = [f"{a(each.things[0].name)} {where(each)}, {MANNER}" for each in scenes]
+    said = [f"{a(each.things[0].name)} {where(each.place, each.hour)}, {MANNER}" for each in scenes]
     name = f"{STYLE} by LoRA"
     table = {"name": name, "method": "lora", "prior": False, "word": MANNER, "style": STYLE}
     tables.append(learned(home, "lora", album(home / STYLE, scenes, said), table, {}, to))

@@ -439,7 +439,7 @@ def test_sigint_ends_the_command_with_130(tmp_path, engine: str):
     while not re.search(r" [1-9]\d*/1000", seen) and (more := process.stderr.read(1)):
         seen += more
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []

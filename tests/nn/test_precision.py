@@ -52,10 +52,12 @@ def test_convolutions_too(lacking, dtype: torch.dtype, how: tuple[int, ...]):
 
 def test_layers_stay_what_they_are(lacking):
     network = nn.Sequential(nn.Linear(4, 4), nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"))
+    network.bfloat16()
     seen = []
     network[0].register_forward_hook(lambda *call: seen.append(call))
     names = [name for name, _ in network.named_parameters()]
-    precision.widen(network, torch.bfloat16, CPU)
+    precision.widen(network)
+    network.float()
     assert [name for name, _ in network.named_parameters()] == names
     assert all(map(isinstance, network, (nn.Linear, nn.Conv2d)))
     x = torch.randn(2, 1, 4, 4)
@@ -65,7 +67,7 @@ def test_layers_stay_what_they_are(lacking):
 
 def test_float32_is_left_alone(lacking):
     network = nn.Sequential(nn.Linear(4, 4))
-    precision.widen(network, torch.float32, CPU)
+    precision.widen(network)
     assert type(network[0]) is nn.Linear
 
 

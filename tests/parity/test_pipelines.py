@@ -197,8 +197,11 @@ def test_a_single_file_draws_what_the_folder_draws(saved, tmp_path, monkeypatch,
     told = {"sampler": "euler", "spacing": "trailing"}
     family_ = replace(again.model.family, prediction=model.family.prediction)
     again = replace(again, model=replace(again.model, family=family_))
-    # weights may lie otherwise in memory, and some processors then round sums otherwise
-    assert psnr(ours(again, **SIZE, **told), ours(mine, **SIZE, **told)) > 110
+    # some processors round sums by where a weight begins: in memory all begin alike
+    for module in (*modules.values(), *again.model.modules.values()):
+        for weight in module.parameters():
+            weight.data = weight.data.clone()
+    assert np.array_equal(ours(again, **SIZE, **told), ours(mine, **SIZE, **told))
 
 
 def test_a_lora_draws_the_same_picture(saved, tmp_path):

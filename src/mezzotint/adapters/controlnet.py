@@ -80,7 +80,7 @@ class Control:
             raise InputError(f"{self.name} is for a U-Net with {ours}; this one has {theirs}")
         like = next(unet.parameters())
         self.network.to(device=like.device, dtype=like.dtype)
-        widen(self.network, like.dtype, like.device)
+        widen(self.network)
         progress = 0.0
 
         @cache

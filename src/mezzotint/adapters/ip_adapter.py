@@ -87,7 +87,7 @@ class ImagePrompt:
         tower = self.eye.tower
         for network in (self.network, tower):
             network.to(device=like.device, dtype=like.dtype)
-            widen(network, like.dtype, like.device)
+            widen(network)
         pixels = self.eye.pixels(self.image).to(like)
         if self.network.params.resampler is None:
             _, seen = tower(pixels)

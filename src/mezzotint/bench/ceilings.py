@@ -61,10 +61,7 @@ def measure(device: torch.device) -> Ceilings:
     """This machine's figures, with the threads that torch takes by itself."""
     place = Place(device)
     rates = {
-        name: {
-            "products": _products(place, dtype),
-            "convolutions": max(_convolutions(place, dtype, *size) for size in CONVOLUTIONS),
-        }
+        name: _rates(place, dtype)
         for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32))
     }
     whole = _whole_numbers(place)
@@ -79,17 +76,22 @@ def measure(device: torch.device) -> Ceilings:
     )
 
 
-def _products(place: Place, dtype: torch.dtype) -> float:
+def _rates(place: Place, dtype: torch.dtype) -> dict[str, float]:
+    """FLOP/s in products and convolutions, 0 where they are only emulated, which takes minutes."""
     if not multiplies(dtype, place.device.type):
-        return 0.0
+        return {"products": 0.0, "convolutions": 0.0}
+    return {
+        "products": _products(place, dtype),
+        "convolutions": max(_convolutions(place, dtype, *size) for size in CONVOLUTIONS),
+    }
+
+
+def _products(place: Place, dtype: torch.dtype) -> float:
     a, b = (torch.randn(SIDE, SIDE, device=place.device).to(dtype) for _ in range(2))
     return 2 * SIDE**3 / place.best(partial(torch.mm, a, b))
 
 
 def _convolutions(place: Place, dtype: torch.dtype, channels: int, side: int) -> float:
-    if not multiplies(dtype, place.device.type):
-        return 0.0
-
     def wide(*shape: int) -> Tensor:
         made = torch.randn(*shape, device=place.device).to(dtype)
         return made.to(memory_format=torch.channels_last)

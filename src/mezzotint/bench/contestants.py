@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from mezzotint.bench.shapes import Shape
 from mezzotint.engines.openvino_int8 import CALLS
 from mezzotint.errors import InputError, choose, unknown
+from mezzotint.nn.precision import multiplies
 
 SCRIPTS = Path(__file__).with_name("scripts")
 DTYPES = ("fp32", "bf16")
@@ -150,10 +153,6 @@ def _dtype(word: str) -> tuple[str, str]:
 @cache
 def usual() -> str:
     """What is computed in unless it is said: bfloat16, or float32 where nothing multiplies that."""
-    import torch
-
-    from mezzotint.nn.precision import multiplies
-
     kind = "cuda" if torch.cuda.is_available() else "cpu"
     return "bf16" if multiplies(torch.bfloat16, kind) else "fp32"
 

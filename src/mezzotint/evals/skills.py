@@ -16,7 +16,7 @@ import numpy as np
 from mezzotint.errors import InputError, choose
 from mezzotint.evals.asking import Ask, Wanted
 from mezzotint.evals.relations import POSITIONS, Position
-from mezzotint.evals.wording import HOURS_SAID, NUMBERS, PLACES_SAID, STYLES_SAID, a
+from mezzotint.evals.wording import HOURS_SAID, NUMBERS, PLACES_SAID, STYLES_SAID, a, where
 from mezzotint.world.compose import Item, compose
 from mezzotint.world.scene import OUTDOORS, Place, Relation, Scene, Size
 from mezzotint.world.things import CORE, HATS, KINDS, plural
@@ -178,8 +178,8 @@ def _relation(position: Any, one: str, other: str) -> _Draft:
 
 
 def _place_and_hour(hour: Any, name: str, place: Any) -> _Draft:
-    setting, where = {"place": place, "hour": hour}, f"{PLACES_SAID[place]} {HOURS_SAID[hour]}"
-    return _Draft(a(name), Ask(place=place, hour=hour), (Item(name),), setting, where)
+    ask, setting = Ask(place=place, hour=hour), {"place": place, "hour": hour}
+    return _Draft(a(name), ask, (Item(name),), setting, where(place, hour))
 
 
 def _style(facet: str, name: str, style: Any) -> _Draft:

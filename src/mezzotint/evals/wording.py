@@ -47,6 +47,11 @@ STYLES_SAID: dict[Style, str] = {
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 
 
+def where(place: Place, hour: Hour) -> str:
+    """The words for a place in a light."""
+    return f"{PLACES_SAID[place]} {HOURS_SAID[hour]}"
+
+
 def a(noun: str, colour: str = "") -> str:
     """The noun with its article: *a fox*, *an orange fox*, *an umbrella*, *cherries*."""
     words = f"{colour} {noun}".strip()

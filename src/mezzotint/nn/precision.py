@@ -70,17 +70,14 @@ class _Conv2d(nn.Conv2d):
 _WIDE: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: _Linear, nn.Conv2d: _Conv2d}
 
 
-def widen(network: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
+def widen(network: nn.Module) -> None:
     """Let the layers of a network multiply as ``linear`` and ``conv2d`` here do, where it matters.
 
-    They stay the modules that they are, under their names, with whatever is hooked into them.
-
-    Args:
-        network: what computes.
-        dtype: in which.
-        device: where.
+    Its first weight tells what it computes in, and where. Layers stay the modules that they are,
+    under their names, with whatever is hooked into them.
     """
-    if multiplies(dtype, device.type):
+    like = next(network.parameters())
+    if multiplies(like.dtype, like.device.type):
         return
     for module in network.modules():
         if wide := _WIDE.get(type(module)):

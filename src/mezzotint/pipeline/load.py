@@ -128,19 +128,18 @@ def _placed(model: Model, engine: Engine, device: torch.device, dtype: torch.dty
     """The model with its weights where and as they are computed with."""
     for network in model.modules.values():
         _place(network, device, dtype)
-        widen(network, dtype, device)
     return _executed(model, outside(stripped(engine)), device)
 
 
 def _spared(model: Model, engine: Engine, device: torch.device, dtype: torch.dtype) -> Model:
     """The model with its weights in their files, but for those of the network that computes."""
-    for network in model.modules.values():
-        widen(network, dtype, device)
     shelf = Shelf(list(model.modules.values()), device, dtype)
     return _executed(model, shelf.engine(stripped(engine, bound=0)), device)
 
 
 def _executed(model: Model, engine: Engine, device: torch.device) -> Model:
+    for network in model.modules.values():
+        widen(network)
     mean, std = model.latent_mean.to(device), model.latent_std.to(device)
     return replace(model, latent_mean=mean, latent_std=std, engine=engine)
 

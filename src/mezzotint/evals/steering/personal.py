@@ -25,7 +25,7 @@ from mezzotint.evals.steering.estimate import gap, mean, ratio, share
 from mezzotint.evals.steering.findings import Captioned, Finding, Section, rows
 from mezzotint.evals.steering.likeness import cosines
 from mezzotint.evals.steering.truth import painted
-from mezzotint.evals.wording import HOURS_SAID, PLACES_SAID, STYLES_SAID, a
+from mezzotint.evals.wording import HOURS_SAID, STYLES_SAID, a, where
 from mezzotint.specs import replaced
 from mezzotint.world.compose import Item, compose
 from mezzotint.world.scene import STYLES, Hour, Place, Scene, Style
@@ -136,7 +136,7 @@ class Setting:
     def said(self) -> str:
         """The words for it."""
         ending = f", {STYLES_SAID[self.style]}" if self.style else ""
-        return f"{PLACES_SAID[self.place]} {HOURS_SAID[self.hour]}{ending}"
+        return where(self.place, self.hour) + ending
 
     def scene(self, kind: str, again: bool = False) -> Scene:
         """A true scene of a kind alone in this setting, or another one."""
