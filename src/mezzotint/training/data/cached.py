@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from mezzotint.adapters.contents import digest
 from mezzotint.adapters.pictures import on_white, opened
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
@@ -139,9 +140,5 @@ def _digest(view: View) -> str:
 
 def _encoder_digest(model: Model) -> str:
     """Eight hex digits for all that makes latents of pixels."""
-    digest = hashlib.blake2b(str(model.dtype).encode(), digest_size=4)
-    weights = model.autoencoder.state_dict().values()
-    for weight in (*weights, model.latent_mean, model.latent_std):
-        rows = weight.detach().cpu().contiguous().flatten()
-        digest.update(rows.view(torch.uint8).numpy().tobytes())  # numpy knows no bfloat16
-    return digest.hexdigest()
+    moments = {"latent_mean": model.latent_mean, "latent_std": model.latent_std}
+    return digest({**model.autoencoder.state_dict(), **moments})[:8]

@@ -5,7 +5,6 @@ visits a picture more than once saves the difference. Kept are the means of the 
 float16, in shards like the pictures', under the hash of the encoder's weights.
 """
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mezzotint.adapters.contents import digest
 from mezzotint.files import made
 from mezzotint.models.autoencoder import Autoencoder
 from mezzotint.nn.precision import autocast
@@ -119,17 +119,15 @@ def scene_latents(
 
 
 def _files(folder: Path, count: int, autoencoder: Autoencoder) -> list[Path]:
-    digest = weights_digest(autoencoder)
-    return [folder / f"latents-{digest}-{shard:05d}.npy" for shard in shards(count)]
+    made_by = weights_digest(autoencoder)
+    return [folder / f"latents-{made_by}-{shard:05d}.npy" for shard in shards(count)]
 
 
 def weights_digest(autoencoder: Autoencoder) -> str:
     """Eight hex digits that stand for the weights that make latents."""
-    digest = hashlib.sha256()
-    for name, weight in autoencoder.state_dict().items():
-        if not name.startswith(("decoder.", "unmoments.")):
-            digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:8]
+    weights = autoencoder.state_dict().items()
+    unread = ("decoder.", "unmoments.")
+    return digest({name: weight for name, weight in weights if not name.startswith(unread)})[:8]
 
 
 @torch.no_grad()

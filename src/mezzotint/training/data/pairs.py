@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from mezzotint.adapters.contents import digest
 from mezzotint.adapters.image_encoder import Eye
 from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model
@@ -59,8 +60,8 @@ class PairSet:
     @property
     def folder_name(self) -> str:
         """A name that differs between any two sets, and between versions of the world."""
-        digest = blake2b(json.dumps(asdict(self)).encode(), digest_size=4).hexdigest()
-        return f"{self.kind}{VERSION}-{self.size}px-{self.count}-{digest}"
+        which = blake2b(json.dumps(asdict(self)).encode(), digest_size=4).hexdigest()
+        return f"{self.kind}{VERSION}-{self.size}px-{self.count}-{which}"
 
     def pair(self, number: int) -> Pair:
         """The pair with this number."""
@@ -243,10 +244,7 @@ def latent_name(model: Model) -> str:
 
 def tower_digest(eye: Eye) -> str:
     """Eight hex digits that stand for an image tower."""
-    digest = blake2b(digest_size=4)
-    for weight in eye.tower.state_dict().values():
-        digest.update(weight.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return digest(eye.tower.state_dict())[:8]
 
 
 def _draw_shard(folder: Path, pairs: PairSet, side: int, shard: int) -> None:
