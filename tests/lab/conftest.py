@@ -18,7 +18,8 @@ import mezzotint as mz
 from mezzotint.lab.app import create
 from mezzotint.pipeline.pipeline import Pipeline
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 PATIENCE = 120_000  # ms: a machine that has much else to do is no fault of a page
 GRAVE = ("serious", "critical")
 LOOK = """rules => axe.run(document, {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from PIL import Image
 
@@ -16,7 +17,7 @@ from mezzotint.evals.steering.depth import (
     pearson_beside_mean,
     spearman,
 )
-from mezzotint.evals.steering.edges import agreement, edges_in, on
+from mezzotint.evals.steering.edges import Agreement, agreement, edges_in, on
 from mezzotint.evals.steering.estimate import gap, mean, share
 from mezzotint.evals.steering.findings import Finding, Section, rows
 from mezzotint.evals.steering.layout import mean_overlap
@@ -55,13 +56,18 @@ class Kind:
 def edge_kind(size: int) -> Kind:
     """Canny's edges of pictures ``size`` along a side."""
 
-    def agree(pictures: Sequence[Image.Image], scenes: Sequence[Scene]) -> list[float]:
-        return [
-            agreement(edges_in(picture), on(maps.edges(painted(scene, size)))).f1
+    def agree(by: Callable[[Agreement], float]) -> Agree:
+        return lambda pictures, scenes: [
+            by(agreement(edges_in(picture), on(maps.edges(painted(scene, size)))))
             for picture, scene in zip(pictures, scenes, strict=True)
         ]
 
-    return Kind("edges", lambda _, picture: maps.edges(picture), {"edge F1": agree}, 0.8)
+    agrees = {
+        "edge F1": agree(attrgetter("f1")),
+        "edge precision": agree(attrgetter("precision")),
+        "edge recall": agree(attrgetter("recall")),
+    }
+    return Kind("edges", lambda _, picture: maps.edges(picture), agrees, 0.8)
 
 
 def depth_kind(eye: DepthEye) -> Kind:
