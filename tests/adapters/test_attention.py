@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from unets import SMALL
 
 from mezzotint.adapters.attention import Watch, lending, watched
-from mezzotint.adapters.ip_adapter import negative_rows
+from mezzotint.adapters.negatives import negative_rows
 from mezzotint.errors import InputError
 from mezzotint.models.dit import DiT, DiTParams
 from mezzotint.models.flux import Flux, FluxParams

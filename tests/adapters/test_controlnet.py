@@ -17,6 +17,7 @@ from unets import SMALL
 from mezzotint.adapters import controlnet as controlnet_module
 from mezzotint.adapters.base import Adapter, attached
 from mezzotint.adapters.controlnet import CONTROL, KINDS, controlnet, save_control
+from mezzotint.adapters.negatives import negative_rows
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
 from mezzotint.families.keys import controlnet_keys, sd_original
@@ -214,6 +215,25 @@ def test_kinds_share_a_file_and_add_up(shared: Path) -> None:
         controlnet(f"{shared}#depth", PICTURE),
     ]
     assert torch.equal(drawn(parts(PATCHED), two, at=0.7), alone["depth"])
+
+
+def test_guidance_strengthens_ours_and_published_ones_if_asked(shared: Path, file: Path) -> None:
+    def followed(params, negative: Sequence[bool], *adapters: Adapter) -> Tensor:
+        own = parts(params)
+        negative_rows(own["network"].module, negative)
+        return drawn(own, adapters)
+
+    for params, name, as_it_is in ((PATCHED, f"{shared}#edges", True), (SD15, file, False)):
+        kept, spared = (controlnet(name, PICTURE, guided=guided) for guided in (False, True))
+        plain, both = drawn(parts(params)), followed(params, (False, True), kept)
+        assert min(relative_error(b, p) for b, p in zip(both, plain, strict=True)) > 1e-3
+        one = followed(params, (False, True), spared)
+        assert torch.equal(one[1], plain[1])
+        torch.testing.assert_close(one[0], both[0])  # alone in its batch, it may differ in bits
+        assert torch.equal(followed(params, (True, True), spared), plain)
+        assert torch.equal(followed(params, (False, False), spared), both)
+        default = followed(params, (False, True), controlnet(name, PICTURE))
+        assert torch.equal(default, one if as_it_is else both)
 
 
 def test_packed_before_training_it_still_changes_nothing(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from unets import SMALL
 
 from mezzotint.adapters.base import Adapter, attached
 from mezzotint.adapters.image_encoder import image_encoder
-from mezzotint.adapters.ip_adapter import ImagePrompt, ip_adapter, negative_rows
+from mezzotint.adapters.ip_adapter import ImagePrompt, ip_adapter
 from mezzotint.adapters.lora import LoRAFile
+from mezzotint.adapters.negatives import negative_rows
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
 from mezzotint.families.keys.ip_adapter_keys import ip_adapter as keys_of

@@ -18,7 +18,8 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from unets import CONFIGS, KEYS, PARAMS, SMALL, SMALL_CONFIGS
 
 from mezzotint.adapters.base import attached
-from mezzotint.adapters.ip_adapter import ip_adapter, negative_rows
+from mezzotint.adapters.ip_adapter import ip_adapter
+from mezzotint.adapters.negatives import negative_rows
 from mezzotint.adapters.pictures import for_clip
 from mezzotint.families.base import Part
 from mezzotint.families.keys.ip_adapter_keys import ip_adapter as keys_of

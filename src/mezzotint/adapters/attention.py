@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mezzotint.adapters.ip_adapter import told_negative
+from mezzotint.adapters.negatives import told_negative
 from mezzotint.errors import InputError
 from mezzotint.models import dit
 from mezzotint.models.flux import SingleBlock

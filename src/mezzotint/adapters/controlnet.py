@@ -15,6 +15,7 @@ from mezzotint import weights
 from mezzotint.adapters.base import Injected
 from mezzotint.adapters.contents import digest
 from mezzotint.adapters.fit import unet_for
+from mezzotint.adapters.negatives import are_negative
 from mezzotint.adapters.pictures import Picture, opened, resized
 from mezzotint.checkpoints.folder import load_complete
 from mezzotint.checkpoints.packed import save_packed
@@ -30,7 +31,7 @@ from mezzotint.families.keys.controlnet_keys import PREFIX, keys_in
 from mezzotint.families.sizes import sizes_by_shape
 from mezzotint.families.sizes.storybook_presets import SIZES
 from mezzotint.models.controlnet import FACTOR, ControlNet, ControlNetParams, published
-from mezzotint.models.unet import UNetParams
+from mezzotint.models.unet import UNet, UNetParams
 from mezzotint.nn.init import unfilled
 from mezzotint.nn.precision import widen
 from mezzotint.specs import replaced
@@ -57,6 +58,8 @@ class Control:
         scale: multiplies all that is added; 0 leaves the model as it is, 1 is as trained.
         start, end: shares of the sampling between which it is in use, 0…1.
         pooled: whether it was trained to add the mean over all places.
+        guided: whether rows of a negative prompt, as ``negative_rows`` tells them, are drawn
+            without it, so that guidance strengthens it as it does the prompt.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Control:
     start: float
     end: float
     pooled: bool
+    guided: bool
 
     def inject(self, parts: Mapping[str, Part]) -> Injected:
         """Let the U-Net follow the picture; see ``Adapter``.
@@ -96,9 +100,10 @@ class Control:
             guidance: Tensor | None = None,
             residuals: list[Tensor] | None = None,
         ) -> tuple[Any, ...]:
-            if self.scale and self.start <= progress < self.end:
+            in_use = self.scale and self.start <= progress < self.end
+            if in_use and (rows := self._rows(unet, len(x))):
                 seen = hint(x.shape[2], x.shape[3])
-                own = self._residuals(engine_at(unet), x, t, context, seen, y)
+                own = self._residuals(engine_at(unet), rows, x, t, context, seen, y)
                 others = [0.0] * len(own) if residuals is None else residuals
                 residuals = [one + other for one, other in zip(own, others, strict=True)]
             return x, t, context, y, guidance, residuals
@@ -111,7 +116,8 @@ class Control:
             progress = now
 
         handle = unet.register_forward_pre_hook(hook, with_kwargs=True)
-        told = f"{self.name} with a picture (scale {self.scale}, {self.start} to {self.end})"
+        how = f"scale {self.scale}, {self.start} to {self.end}{', guided' * self.guided}"
+        told = f"{self.name} with a picture ({how})"
         return Injected(
             handle.remove, at, told=("ControlNet", told), mapped=True, contents=self._contents
         )
@@ -130,9 +136,14 @@ class Control:
             )
         return resized(self.image, width, height)
 
+    def _rows(self, unet: UNet, number: int) -> list[int]:
+        spared = are_negative(unet, number) if self.guided else (False,) * number
+        return [row for row, each in enumerate(spared) if not each]
+
     def _residuals(
         self,
         execute: Engine,
+        rows: list[int],
         x: Tensor,
         t: Tensor,
         context: Tensor,
@@ -140,14 +151,21 @@ class Control:
         y: Tensor | None,
     ) -> list[Tensor]:
         channels = self.network.params.unet.channels_in  # before what inpainting joins to them
-        found: list[Tensor] = execute(self.network, x[:, :channels], t, context, hint, y)
+        x_shown, y_shown = x[rows, :channels], None if y is None else y[rows]
+        found: list[Tensor] = execute(self.network, x_shown, t[rows], context[rows], hint, y_shown)
         if self.pooled:
             found = [each.mean((2, 3), keepdim=True) for each in found]
-        return [self.scale * each for each in found]
+        return [_spread(self.scale * each, rows, len(x)) for each in found]
 
 
 def controlnet(
-    file: str | Path, image: Picture, scale: float = 1.0, start: float = 0.0, end: float = 1.0
+    file: str | Path,
+    image: Picture,
+    scale: float = 1.0,
+    start: float = 0.0,
+    end: float = 1.0,
+    *,
+    guided: bool | None = None,
 ) -> Control:
     """A ControlNet out of a file or diffusers' folder, and the picture that it follows.
 
@@ -160,6 +178,8 @@ def controlnet(
             ``adapters.maps`` for what makes maps.
         scale: how much it counts.
         start, end: when it is in use.
+        guided: whether guidance strengthens it; if not said, that of a file of ours, and not that
+            of a published one, whose publishers add it to both sides of guidance.
 
     Raises:
         InputError: the file is no ControlNet that is known here or reads no such kind, the picture
@@ -178,7 +198,10 @@ def controlnet(
     if kind:
         choose(f"kind of picture for {path}", kind, dict.fromkeys(kinds))
     name = str(file) if str(file) in KINDS else path.name
-    return Control(name, network, kind or first, opened(image), scale, start, end, _is_pooled(path))
+    if guided is None:
+        guided = network.params != published(network.params.unet)
+    picture, pooled = opened(image), _is_pooled(path)
+    return Control(name, network, kind or first, picture, scale, start, end, pooled, guided)
 
 
 def read(path: Path) -> ControlNet:
@@ -247,6 +270,15 @@ def _ours(tensors: Tensors, source: str) -> ControlNet:
         network = ControlNet(params)
     load_complete(network, dict(tensors), source)
     return network.requires_grad_(False).eval()
+
+
+def _spread(found: Tensor, rows: list[int], number: int) -> Tensor:
+    """What was found for some rows of a batch of so many, and zeros for the others."""
+    if len(rows) == number:
+        return found
+    whole = found.new_zeros(number, *found.shape[1:])
+    whole[rows] = found
+    return whole
 
 
 def _structure(p: UNetParams) -> str:

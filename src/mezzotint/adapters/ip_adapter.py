@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
@@ -20,6 +19,7 @@ from mezzotint.adapters.base import Injected
 from mezzotint.adapters.contents import digest
 from mezzotint.adapters.fit import made_for, unet_for
 from mezzotint.adapters.image_encoder import Eye, open_eye
+from mezzotint.adapters.negatives import are_negative
 from mezzotint.adapters.pictures import Picture, opened
 from mezzotint.checkpoints.reader import open_tensors
 from mezzotint.errors import InputError
@@ -96,19 +96,6 @@ class ImagePrompt:
             seen, _ = tower(pixels, skip=1)
             unseen, _ = tower(torch.zeros_like(pixels), skip=1)
         return self.network.tokens(torch.cat([unseen, seen]))
-
-
-_NEGATIVE: WeakKeyDictionary[nn.Module, tuple[bool, ...]] = WeakKeyDictionary()
-
-
-def negative_rows(network: nn.Module, rows: Sequence[bool]) -> None:
-    """Tell which rows of the batches that ``network`` gets next are of a negative prompt."""
-    _NEGATIVE[network] = tuple(rows)
-
-
-def told_negative(network: nn.Module) -> tuple[bool, ...]:
-    """What ``negative_rows`` was last told; empty if it never was."""
-    return _NEGATIVE.get(network, ())
 
 
 def ip_adapter(
@@ -238,10 +225,7 @@ def _hooked(
 
 def _rows(network: nn.Module, number: int) -> list[int]:
     """For each row of a batch, 0 if it sees no picture and 1 if it does."""
-    negative = _NEGATIVE.get(network, (False,) * number)
-    if len(negative) != number:
-        raise ValueError(f"told of {len(negative)} rows, and {number} came")
-    return [int(not each) for each in negative]
+    return [int(not each) for each in are_negative(network, number)]
 
 
 def _heads(x: Tensor, attention: Attention) -> Tensor:

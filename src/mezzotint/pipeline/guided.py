@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from mezzotint.adapters.ip_adapter import negative_rows
+from mezzotint.adapters.negatives import negative_rows
 from mezzotint.diffusion import Denoiser, denoiser
 from mezzotint.diffusion.guidance import Pair, cfg, interval
 from mezzotint.families.base import Conditioning, Model

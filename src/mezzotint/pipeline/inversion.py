@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mezzotint.adapters.attention import lending
-from mezzotint.adapters.ip_adapter import negative_rows
+from mezzotint.adapters.negatives import negative_rows
 from mezzotint.diffusion import Denoiser, Process, denoiser
 from mezzotint.diffusion.samplers import Step
 from mezzotint.diffusion.samplers.first_order import ddim

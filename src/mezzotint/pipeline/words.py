@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mezzotint.adapters.attention import watched
-from mezzotint.adapters.ip_adapter import negative_rows
+from mezzotint.adapters.negatives import negative_rows
 from mezzotint.diffusion import denoiser
 from mezzotint.diffusion.noise import seeded
 from mezzotint.errors import InputError, unknown

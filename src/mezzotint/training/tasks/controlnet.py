@@ -131,7 +131,10 @@ class ControlNetTask:
 
     def _control(self, kind: str, condition: Image.Image) -> Control:
         name = ONE if self.published else kind
-        return Control(CONTROL, self.network, name, condition, 1.0, 0.0, 1.0, pooled=False)
+        network, guided = self.network, not self.published
+        return Control(
+            CONTROL, network, name, condition, 1.0, 0.0, 1.0, pooled=False, guided=guided
+        )
 
     def _losses(self, batch: Batch, draw: Draw, *, steered: bool) -> Tensor:
         recipe, model = self.recipe, self.model
