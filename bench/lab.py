@@ -29,6 +29,7 @@ from mezzotint.bench.page import machine, write
 
 DOCS = Path(__file__).parents[1] / "docs"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+BROWSERS = ("chromium", "chromium-browser", "chromium-headless-shell")
 PAINTED = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
 PREVIEWED = """() => new Promise((seen) => {
     const main = document.getElementById("main");
@@ -85,7 +86,7 @@ def served() -> Iterator[str]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=found, args=FLAGS)
         yield browser

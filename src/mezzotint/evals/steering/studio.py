@@ -62,8 +62,8 @@ class Worn:
 
 def control(part: Part, picture: Image.Image) -> Worn:
     """A ControlNet and the map that it follows."""
-    told = ("controlnet", part.kind, contents(part.file), looks(picture))
-    return Worn(lambda: controlnet(part.name, picture), told)
+    told = ("controlnet guided", part.kind, contents(part.file), looks(picture))
+    return Worn(lambda: controlnet(part.name, picture, guided=True), told)
 
 
 def image_prompt(part: Part, picture: Image.Image) -> Worn:
