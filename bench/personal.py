@@ -28,23 +28,29 @@ from mezzotint.world import Scene, character_scenes, render, sample_scene
 
 SEED = 11
 PICTURES, STYLED = 4, 16
-NEW = "zwx"  # a word that means nothing to the model
-STYLE, MANNER = "ink", f"{NEW} style"
+STYLE, MANNER = "ink", "jfd style"
 
 Table = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Character:
-    """A kind that the model has not seen, and one that it draws, whose class it is of."""
+    """A kind that the model has not seen.
+
+    Attributes:
+        name: of it.
+        kin: a kind that the model draws, whose class it is of.
+        new: the word for it, which means nothing to the model.
+    """
 
     name: str
     kin: str
+    new: str
 
     @property
     def phrase(self) -> str:
         """What captions and prompts call it."""
-        return f"a {NEW} {self.kin}"
+        return f"a {self.new} {self.kin}"
 
     @property
     def methods(self) -> dict[str, tuple[str, Table]]:
@@ -56,12 +62,15 @@ class Character:
             "DreamBooth": ("dreambooth", {**instance, "class_prompt": a(self.kin)}),
             "textual inversion": (
                 "textual-inversion",
-                {"word": f"{NEW}-{self.name}", "initial": self.kin},
+                {"word": f"{self.new}-{self.name}", "initial": self.kin},
             ),
         }
 
 
-CHARACTERS = (Character("parrot", "bird"), Character("brontosaurus", "dinosaur"))
+CHARACTERS = (
+    Character("parrot", "bird", "zwx"),
+    Character("brontosaurus", "dinosaur", "qvk"),
+)
 
 
 def album(folder: Path, scenes: list[Scene], said: list[str]) -> Path:
