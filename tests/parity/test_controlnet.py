@@ -119,7 +119,17 @@ def steered(name: str, scales: list[float], dtype: torch.dtype) -> tuple[Tensor,
     unet = UNet(SMALL[name]).to(dtype)
     unet.load_state_dict(KEYS[name].to_ours(theirs.state_dict(), unet.state_dict(), "reference"))
     controls = [
-        Control(str(k), ours(name, net, SMALL[name], dtype), ONE, images[k], scale, 0.0, 1.0, False)
+        Control(
+            name=str(k),
+            network=ours(name, net, SMALL[name], dtype),
+            kind=ONE,
+            image=images[k],
+            scale=scale,
+            start=0.0,
+            end=1.0,
+            pooled=False,
+            guided=False,
+        )
         for k, (net, scale) in enumerate(zip(nets, scales, strict=True))
     ]
     hints = [seen(image, dtype).expand(2, -1, -1, -1) for image in images[: len(scales)]]
