@@ -14,24 +14,30 @@ from torch import Tensor
 from unets import SMALL
 
 from mezzotint.adapters.base import Adapter, attached
+from mezzotint.adapters.image_attention import join
 from mezzotint.adapters.image_encoder import image_encoder
-from mezzotint.adapters.ip_adapter import ImagePrompt, ip_adapter
+from mezzotint.adapters.ip_adapter import ImagePrompt, ip_adapter, read
 from mezzotint.adapters.lora import LoRAFile
 from mezzotint.adapters.negatives import negative_rows
 from mezzotint.errors import InputError
 from mezzotint.families.base import Part
+from mezzotint.families.keys.ip_adapter_keys import IMAGE_WORDS
 from mezzotint.families.keys.ip_adapter_keys import ip_adapter as keys_of
 from mezzotint.families.keys.sd_keys import CLIP_VISION, UNET_POINTWISE
 from mezzotint.families.sizes.sizes_by_shape import Shapes, clip_vision
 from mezzotint.models.clip import CLIPVision, CLIPVisionParams, TowerParams
+from mezzotint.models.image_words import ImageWords, ImageWordsParams
 from mezzotint.models.ip_adapter import IPAdapter, IPAdapterParams, ResamplerParams
 from mezzotint.models.unet import UNet
+from mezzotint.nn.attention import Attention
 
 SD15 = replace(SMALL["sd15"], channels=(32, 32), depths=(0, 1), heads=(8, 8))
 WIDTHS = (32,) * 6  # two down, three up, one in the middle
 PLAIN = IPAdapterParams(20, 4, 24, WIDTHS, None)
 PLUS = IPAdapterParams(32, 6, 24, WIDTHS, ResamplerParams(64, 2, 1, 128))
+WORDS = ImageWordsParams(20, 16, 6, 24, 6)
 TOWER = CLIPVisionParams(TowerParams(32, 2, 16, 48, "quick_gelu"), size=32, patch=8, projection=20)
+NAMES = ["plain", "plus", "words"]
 NUMBERS = np.random.default_rng(0).integers(0, 256, (2, 40, 57, 3), np.uint8)
 PICTURE, OTHER = map(Image.fromarray, NUMBERS)
 
@@ -54,8 +60,10 @@ def drawn(
         return network(x.expand(2, -1, -1, -1), t, context.expand(2, -1, -1))
 
 
-def tensors(params: IPAdapterParams, seed: int = 3) -> dict[str, Tensor]:
+def tensors(params: IPAdapterParams | ImageWordsParams, seed: int = 3) -> dict[str, Tensor]:
     torch.manual_seed(seed)
+    if isinstance(params, ImageWordsParams):
+        return IMAGE_WORDS.to_theirs(randomised(ImageWords(params)).state_dict())
     return keys_of(len(params.widths)).to_theirs(randomised(IPAdapter(params)).state_dict())
 
 
@@ -66,7 +74,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "image_encoder").mkdir()
     encoder = CLIP_VISION.to_theirs(randomised(CLIPVision(TOWER)).state_dict())
     save_file(encoder, tmp_path / "image_encoder" / "model.safetensors")
-    for name, params in {"plain": PLAIN, "plus": PLUS}.items():
+    for name, params in {"plain": PLAIN, "plus": PLUS, "words": WORDS}.items():
         saved = {k: v.contiguous() for k, v in tensors(params).items()}
         save_file(saved, tmp_path / f"{name}.safetensors")
     return tmp_path
@@ -97,7 +105,7 @@ def test_a_pickle_with_its_tables_is_the_same(name: str, folder: Path) -> None:
     assert torch.equal(pickled, safe)
 
 
-@pytest.mark.parametrize("name", ["plain", "plus"])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_picture_and_its_scale_matter(name: str, folder: Path) -> None:
     file = folder / f"{name}.safetensors"
     plain, full = drawn(parts()), drawn(parts(), [ip_adapter(file, PICTURE)])
@@ -116,6 +124,10 @@ def test_negative_rows_do_not_see_it(folder: Path) -> None:
     assert torch.equal(mixed[1], both[1])
     assert torch.equal(mixed[0], others[0])
     assert relative_error(mixed[0], both[0]) > 1e-4
+    words = ip_adapter(folder / "words.safetensors", PICTURE)
+    mixed = drawn(parts(), [words], [True, False])
+    assert torch.equal(mixed[0], drawn(parts())[0])
+    assert torch.equal(mixed[1], drawn(parts(), [words])[1])
     with pytest.raises(ValueError, match="told of 1 rows, and 2 came"):
         drawn(parts(), [prompt], [True])
 
@@ -128,6 +140,7 @@ def test_gone_after_eject_whatever_the_order(folder: Path) -> None:
         ip_adapter(folder / "plain.safetensors", PICTURE),
         lora(),
         ip_adapter(folder / "plus.safetensors", OTHER),
+        ip_adapter(folder / "words.safetensors", OTHER),
     ]
     injected = [adapter.inject(own) for adapter in adapters]
     for each in injected:
@@ -139,13 +152,38 @@ def test_gone_after_eject_whatever_the_order(folder: Path) -> None:
     assert all(torch.equal(after[k], weights[k]) for k in weights)
 
 
-def test_a_lora_is_in_it_whenever_it_comes(folder: Path) -> None:
-    prompt = ip_adapter(folder / "plain.safetensors", PICTURE)
+@pytest.mark.parametrize("name", ["plain", "words"])
+def test_a_lora_is_in_it_whenever_it_comes(name: str, folder: Path) -> None:
+    prompt = ip_adapter(folder / f"{name}.safetensors", PICTURE)
     first, last = drawn(parts(), [lora(), prompt]), drawn(parts(), [prompt, lora()])
     assert torch.equal(first, last)
     fused = drawn(parts(), [prompt, replace(lora(), fused=True)])
     assert relative_error(last, fused) < 1e-5
     assert relative_error(last, drawn(parts(), [prompt])) > 1e-3
+
+
+def test_words_join_the_prompts_in_one_softmax() -> None:
+    torch.manual_seed(0)
+    attention = Attention(16, 24, heads=2, bias=False).double()
+    x, context, image = (torch.randn(2, n, d).double() for n, d in ((9, 16), (5, 24), (3, 24)))
+
+    def given(told: Tensor) -> Tensor:
+        return attention(x, attention.keys_values(told))
+
+    alone, joint = given(context), given(torch.cat([context, image], dim=1))
+    for share in (0.0, 0.3, 1.0):
+        eject = join(
+            [attention], image, torch.tensor([share], dtype=torch.float64), lambda n: [True] * n
+        )
+        found = given(context)
+        eject()
+        assert relative_error(found, alone + share * (joint - alone)) < 1e-12
+    assert relative_error(joint, alone) > 1e-2
+    assert torch.equal(given(context), alone)
+
+
+def test_sizes_of_words_are_told_by_their_shapes(folder: Path) -> None:
+    assert read(folder / "words.safetensors").params == WORDS
 
 
 @pytest.mark.parametrize(
@@ -188,6 +226,9 @@ def test_what_does_not_fit_is_said_in_a_line(folder: Path) -> None:
         prompt.inject({"network": Part(UNet(replace(SD15, context_width=2048)), ())})
     with pytest.raises(InputError, match="with 6 cross-attentions, and this U-Net has 11"):
         prompt.inject({"network": Part(UNet(replace(SD15, depths=(1, 1))), ())})
+    words = ip_adapter(folder / "words.safetensors", PICTURE)
+    with pytest.raises(InputError, match="with 6 cross-attentions, and this U-Net has 11"):
+        words.inject({"network": Part(UNet(replace(SD15, depths=(1, 1))), ())})
     with pytest.raises(InputError, match="scale inf is no number"):
         ip_adapter(file, PICTURE, float("inf"))
     with pytest.raises(InputError, match=r"there is none at .*elsewhere, name one"):

@@ -1,6 +1,8 @@
 """A second view has the same things elsewhere; another picture in a style has only its style."""
 
 import re
+from dataclasses import replace
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +20,11 @@ from mezzotint.world import (
     sample_scene,
     second_view,
     setting_caption,
+    style_caption,
+    things_caption,
 )
 from mezzotint.world.phrases import HOUR_PHRASES, HOUR_TAGS, PLACE_PHRASES, PLACE_TAGS, SCENERY
-from mezzotint.world.scene import HOURLESS, HOURS, PLACES, SEASONAL
+from mezzotint.world.scene import HOURLESS, HOURS, PLACES, SEASONAL, STYLES
 from mezzotint.world.things import plural
 from mezzotint.world.withheld import kept_back
 
@@ -116,6 +120,28 @@ def test_a_setting_is_told_and_no_thing(seed: int, wording: int):
     for place in set(PLACES) - {"snow", "sky"}:  # which weathers are told with too
         words = PLACE_TAGS[place]
         assert place == scene.place or has(known, words) or not has(text, words), text
+
+
+@given(SEEDS)
+@settings(max_examples=100)
+def test_things_are_told_in_the_same_words_wherever_they_are(seed: int):
+    scene = next(scene for k in count() if (scene := sample_scene(seed + k)).things)
+    text = things_caption(scene)
+    assert text == things_caption(second_view(scene, seed))
+    assert text == things_caption(replace(scene, things=scene.things[::-1]))
+    assert not re.search(r"[{}_]|  |\ba [aio]", text)
+    for thing in scene.things:
+        said = [thing.name, thing.colour, thing.hat]
+        assert all(has(text, (word, plural(word))) for word in said if word)
+    other = replace(scene.things[0], name="kite")
+    assert things_caption(replace(scene, things=(other, *scene.things[1:]))) != text
+
+
+def test_each_style_has_words_of_its_own():
+    scene = sample_scene(0)
+    told = {style: style_caption(replace(scene, style=style)) for style in STYLES}
+    assert len(set(told.values())) == len(STYLES)
+    assert told["oil"] == "oil painting"
 
 
 def test_settings_are_mostly_told():

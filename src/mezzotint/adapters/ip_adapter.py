@@ -1,14 +1,13 @@
 """IP-Adapters in use: pictures as prompts (Ye et al. 2308.06721).
 
-Each cross-attention attends to image tokens besides the prompt's, with keys and values of their
-own, and adds what it finds: softmax(QKᵀ/√d)·V + λ·softmax(QK′ᵀ/√d)·V′ (eq. 5).
+Each cross-attention reads image tokens besides the prompt's: as published apart from them, or in
+the embedded model's among them. ``image_attention`` has the equations.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -18,6 +17,7 @@ from mezzotint import weights
 from mezzotint.adapters.base import Injected
 from mezzotint.adapters.contents import digest
 from mezzotint.adapters.fit import made_for, unet_for
+from mezzotint.adapters.image_attention import decouple, join
 from mezzotint.adapters.image_encoder import Eye, open_eye
 from mezzotint.adapters.negatives import are_negative
 from mezzotint.adapters.pictures import Picture, opened
@@ -26,11 +26,13 @@ from mezzotint.errors import InputError
 from mezzotint.families import storybook
 from mezzotint.families.base import Part
 from mezzotint.families.files.filled import filled
-from mezzotint.families.keys.ip_adapter_keys import keys_in
+from mezzotint.families.keys import ip_adapter_keys
 from mezzotint.families.sizes import sizes_by_shape
 from mezzotint.models.clip import CLIPVision
+from mezzotint.models.image_words import ImageWords, ImageWordsParams
 from mezzotint.models.ip_adapter import IPAdapter, cross_attentions
-from mezzotint.nn.attention import Attention, attend
+from mezzotint.models.unet import UNet
+from mezzotint.nn.attention import Attention
 from mezzotint.nn.precision import widen
 
 ENCODER = "image_encoder"  # the folder beside an adapter's file, as they are published
@@ -55,27 +57,29 @@ class ImagePrompt:
     """
 
     name: str
-    network: IPAdapter
+    network: IPAdapter | ImageWords
     eye: Eye
     image: Image.Image
     scale: float
 
     def inject(self, parts: Mapping[str, Part]) -> Injected:
         """Let the cross-attentions see the picture; see ``Adapter``."""
-        params = self.network.params
-        unet = unet_for(parts, self.name, params.context_width)
-        attentions = cross_attentions(unet)
-        if tuple(attention.query.out_features for attention in attentions) != params.widths:
-            raise InputError(
-                f"{self.name} is made for {made_for(params.context_width)} with "
-                f"{len(params.widths)} cross-attentions, and this U-Net has {len(attentions)} or "
-                "others"
-            )
+        network = self.network
+        unet = unet_for(parts, self.name, network.params.context_width)
+        attentions = _read(unet, self.name, network)
         told = "IP-Adapter", f"{self.name} with a picture (scale {self.scale})"
         if not self.scale:
             return Injected(lambda: None, told=told)
-        pairs = self.network.keys_values(self.tokens(next(unet.parameters())))
-        eject = decouple(attentions, pairs, self.scale, lambda b: _rows(unet, b))
+        tokens = self.tokens(next(unet.parameters()))
+        if isinstance(network, ImageWords):
+            shares = self.scale * network.open().detach()
+            eject = join(attentions, tokens[1:], shares, lambda number: _sees(unet, number))
+        else:
+            pairs = network.keys_values(tokens)
+            # of two rows of tokens, those of no picture come first
+            eject = decouple(
+                attentions, pairs, self.scale, lambda number: list(map(int, _sees(unet, number)))
+            )
         return Injected(eject, told=told, contents=self._contents)
 
     def _contents(self) -> str:
@@ -89,12 +93,12 @@ class ImagePrompt:
             network.to(device=like.device, dtype=like.dtype)
             widen(network)
         pixels = self.eye.pixels(self.image).to(like)
-        if self.network.params.resampler is None:
-            _, seen = tower(pixels)
-            unseen = torch.zeros_like(seen)
-        else:
+        if _of_patches(self.network):
             seen, _ = tower(pixels, skip=1)
             unseen, _ = tower(torch.zeros_like(pixels), skip=1)
+        else:
+            _, seen = tower(pixels)
+            unseen = torch.zeros_like(seen)
         return self.network.tokens(torch.cat([unseen, seen]))
 
 
@@ -124,11 +128,11 @@ def ip_adapter(
     path = _own(str(file)) if str(file) in OWN else Path(file)
     network = read(path)
     eye = Eye(encoder) if isinstance(encoder, CLIPVision) else open_eye(_place(path, encoder))
-    params, tower = network.params, eye.tower.params
-    width = tower.projection if params.resampler is None else tower.tower.width
-    if width != params.image_width:
+    needed, tower = network.params.image_width, eye.tower.params
+    width = tower.tower.width if _of_patches(network) else tower.projection
+    if width != needed:
         raise InputError(
-            f"{path} sees with an image encoder of width {params.image_width}, and the one given "
+            f"{path} sees with an image encoder of width {needed}, and the one given "
             f"has {width}: ViT-H has 1024, before its projection 1280; ViT-bigG 1280 and 1664"
         )
     return ImagePrompt(path.name, network, eye, opened(image), scale)
@@ -154,79 +158,47 @@ def _place(path: Path, encoder: str | Path | None) -> Path:
     return place
 
 
-def read(path: Path) -> IPAdapter:
+def read(path: Path) -> IPAdapter | ImageWords:
     """The IP-Adapter in a file, in the dtype that it is stored in, mapped.
 
     Raises:
         InputError: it cannot be read, or is no IP-Adapter that is known here.
     """
     tensors, source = open_tensors(path), str(path)
-    keys = keys_in(tensors, source)
+    keys = ip_adapter_keys.keys_in(tensors, source)
     shapes = sizes_by_shape.Shapes(keys.shapes(tensors.shapes), source)
+    if keys is ip_adapter_keys.IMAGE_WORDS:
+        words = sizes_by_shape.image_words(shapes)
+        return filled(lambda: ImageWords(words), keys, tensors, source)
     params = sizes_by_shape.ip_adapter(shapes)
     return filled(lambda: IPAdapter(params), keys, tensors, source)
 
 
-def decouple(
-    attentions: Sequence[Attention],
-    pairs: Sequence[tuple[Tensor, Tensor]],
-    scale: float,
-    rows: Callable[[int], list[int] | slice],
-) -> Callable[[], None]:
-    """Let cross-attentions attend to image tokens besides (eq. 5); what is returned ends it.
+def _read(unet: UNet, name: str, network: IPAdapter | ImageWords) -> list[Attention]:
+    """The cross-attentions that an adapter is for.
 
-    Args:
-        attentions: which.
-        pairs: keys and values (r, n, width) for each.
-        scale: λ.
-        rows: for a batch of so many, which of the r rows each of it sees.
+    Raises:
+        InputError: it is for others than the U-Net has.
     """
-    handles = [
-        handle
-        for attention, (keys, values) in zip(attentions, pairs, strict=True)
-        for handle in _hooked(attention, keys, values, scale, rows)
-    ]
-
-    def eject() -> None:
-        for handle in handles:
-            handle.remove()
-
-    return eject
-
-
-def _hooked(
-    attention: Attention,
-    keys: Tensor,
-    values: Tensor,
-    scale: float,
-    rows: Callable[[int], list[int] | slice],
-) -> list[Any]:
-    """The handles of the hooks that do it.
-
-    The queries are computed again, so that whatever else changes them, now or later, is in them.
-    """
-    keys, values = _heads(keys, attention), _heads(values, attention)
-    found: list[Tensor] = []
-
-    def look(_: nn.Module, args: tuple[Any, ...]) -> None:
-        query = _heads(attention.query(args[0]), attention)
-        chosen = rows(len(query))
-        seen = attend(query, keys[chosen], values[chosen], causal=False)
-        found.append(seen.transpose(1, 2).flatten(2))
-
-    def add(_: nn.Module, args: tuple[Any, ...]) -> tuple[Tensor]:
-        return (args[0] + scale * found.pop(),)
-
-    return [
-        attention.register_forward_pre_hook(look),
-        attention.out.register_forward_pre_hook(add),
-    ]
+    attentions, params = cross_attentions(unet), network.params
+    if isinstance(params, ImageWordsParams):
+        layers, fits = params.layers, params.layers == len(attentions)
+    else:
+        layers = len(params.widths)
+        fits = tuple(attention.query.out_features for attention in attentions) == params.widths
+    if not fits:
+        raise InputError(
+            f"{name} is made for {made_for(params.context_width)} with {layers} "
+            f"cross-attentions, and this U-Net has {len(attentions)} or others"
+        )
+    return attentions
 
 
-def _rows(network: nn.Module, number: int) -> list[int]:
-    """For each row of a batch, 0 if it sees no picture and 1 if it does."""
-    return [int(not each) for each in are_negative(network, number)]
+def _of_patches(network: IPAdapter | ImageWords) -> bool:
+    """Whether it reads features of patches, and not the picture as one vector."""
+    return isinstance(network, IPAdapter) and network.params.resampler is not None
 
 
-def _heads(x: Tensor, attention: Attention) -> Tensor:
-    return x.unflatten(2, (attention.heads, -1)).transpose(1, 2)
+def _sees(network: nn.Module, number: int) -> list[bool]:
+    """For each row of a batch, whether it sees the picture: those of a negative prompt do not."""
+    return [not negative for negative in are_negative(network, number)]

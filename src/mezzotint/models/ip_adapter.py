@@ -10,6 +10,8 @@ from mezzotint.models.unet import UNet
 from mezzotint.nn.attention import Attention
 from mezzotint.nn.transformer import CrossBlock, TransformerBlock
 
+TOKENS = 4  # that a plain one makes of a picture; who reads one takes it for granted
+
 
 @dataclass(frozen=True)
 class ResamplerParams:
@@ -133,7 +135,7 @@ def cross_attentions(unet: UNet) -> list[Attention]:
     ]
 
 
-def new_adapter(unet: UNet, image_width: int, tokens: int) -> IPAdapter:
+def new_adapter(unet: UNet, image_width: int) -> IPAdapter:
     """An adapter that is yet to be trained, and changes nothing: its values are zero.
 
     Its keys begin as the U-Net's own for the prompt (section 3.2.2), so that queries find
@@ -142,12 +144,11 @@ def new_adapter(unet: UNet, image_width: int, tokens: int) -> IPAdapter:
     Args:
         unet: what it is for.
         image_width: of the vectors that it reads.
-        tokens: image tokens that it makes of each.
     """
     attentions = cross_attentions(unet)
     widths = tuple(attention.query.out_features for attention in attentions)
     context = unet.params.context_width
-    adapter = IPAdapter(IPAdapterParams(image_width, tokens, context, widths, None))
+    adapter = IPAdapter(IPAdapterParams(image_width, TOKENS, context, widths, None))
     for attention, key, value in zip(attentions, adapter.keys, adapter.values, strict=True):
         key.load_state_dict(attention.key.state_dict())
         nn.init.zeros_(value.get_parameter("weight"))

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mezzotint.errors import InputError
 from mezzotint.families.base import Conditioning, Model
@@ -29,6 +30,10 @@ class Source(Protocol):
 
     def each(self, size: int) -> Generator[Batch]:
         """Every pair once."""
+        ...
+
+    def telling(self, shots: Tensor) -> Batch:
+        """What would tell, instead of a picture, what pairs (b,) take over of it, as ``batch``."""
         ...
 
 

@@ -4,7 +4,7 @@ A scene is a typed description; its picture and its caption are two pure functio
 """
 
 from mezzotint.world.boxes import box_map, boxes
-from mezzotint.world.captions import caption, setting_caption
+from mezzotint.world.captions import caption, setting_caption, style_caption, things_caption
 from mezzotint.world.changes import (
     CHANGES,
     Change,
@@ -51,4 +51,6 @@ __all__ = [
     "sample_scene",
     "second_view",
     "setting_caption",
+    "style_caption",
+    "things_caption",
 ]

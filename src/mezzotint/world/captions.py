@@ -8,7 +8,7 @@ import numpy as np
 from mezzotint.errors import InputError, unknown
 from mezzotint.world import phrases
 from mezzotint.world.chance import OF_SETTING, chance
-from mezzotint.world.nouns import Detail, objects, pick, tags
+from mezzotint.world.nouns import Detail, objects, pick, plainly, tags
 from mezzotint.world.scene import DENSITIES, HOURLESS, OUTDOORS, SEASONAL, Density, Scene
 
 Rng = np.random.Generator
@@ -89,6 +89,20 @@ def setting_caption(scene: Scene, seed: int) -> str:
     noun = pick(rng, phrases.STYLE_NOUNS[scene.style]) if styled else "picture"
     text = where if bare else f"a {noun}{joint}{where}" if where else f"a {noun}"
     return with_articles(text)
+
+
+def things_caption(scene: Scene) -> str:
+    """The things alone, always in the same words: *two red apples, a unicorn wearing a crown*.
+
+    Each has its number, colour and hat; they come in the order of their names.
+    """
+    things = sorted(scene.things, key=lambda thing: (thing.name, thing.colour or ""))
+    return with_articles(", ".join(map(plainly, things)))
+
+
+def style_caption(scene: Scene) -> str:
+    """The style alone, always in the same words: *oil painting*."""
+    return phrases.STYLE_TAGS[scene.style][0]
 
 
 def _facts(scene: Scene, rng: Rng, density: Density) -> set[str]:

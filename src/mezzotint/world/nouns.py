@@ -82,6 +82,18 @@ def tags(scene: Scene, rng: Rng, detail: Detail) -> list[str]:
     return words
 
 
+def plainly(thing: Thing) -> str:
+    """Number, colour, name and hat of an object, always in the same words."""
+    several = thing.count > 1
+    words = [
+        NUMBERS[thing.count][0] if several else "" if thing.name in PLURAL else "a",
+        thing.colour,
+        plural(thing.name) if several else thing.name,
+        f"wearing {plural(thing.hat) if several else f'a {thing.hat}'}" if thing.hat else "",
+    ]
+    return " ".join(word for word in words if word)
+
+
 def _told(relation: Relation, rng: Rng, detail: Detail) -> Relation | None:
     """The relation where it is said: that two things are side by side goes without saying."""
     return relation if relation != "beside" or rng.random() < detail.relation else None

@@ -33,6 +33,12 @@ _RESAMPLER = (
 )
 
 
+IMAGE_WORDS = KeyMap(
+    tuple((f"image_words.{name}", name) for name in ("widen", "narrow", "norm", "gates"))
+)
+"""The names of ``ImageWords``."""
+
+
 def ip_adapter(attentions: int) -> KeyMap:
     """The names of an adapter for so many cross-attentions.
 
@@ -50,9 +56,11 @@ def keys_in(names: Iterable[str], source: str) -> KeyMap:
     """The names of the adapter in a file.
 
     Raises:
-        InputError: there is none that is plain or "plus".
+        InputError: there is none that is plain or "plus", or of words.
     """
     known = set(names)
+    if "image_words.gates" in known:
+        return IMAGE_WORDS
     if not known & {"image_proj.proj.weight", "image_proj.latents"}:
         raise InputError(
             f"{source} is no IP-Adapter, plain or plus: it has neither image_proj.proj nor "

@@ -57,7 +57,7 @@ _KINDS = (  # a key that only this kind has; the first that is found holds
         f"{_CHECKPOINT} with the picture that it goes by",
     ),
     (
-        r"ip_adapter\..*|image_proj\..*",
+        r"ip_adapter\..*|image_proj\..*|image_words\..*",
         "an IP-Adapter",
         f"{_CHECKPOINT} with the picture that it goes by",
     ),

@@ -13,6 +13,7 @@ from mezzotint.errors import InputError
 from mezzotint.models.autoencoder import AutoencoderParams
 from mezzotint.models.clip import CLIPTextParams, CLIPVisionParams, TowerParams
 from mezzotint.models.flux import PATCH, FluxParams
+from mezzotint.models.image_words import ImageWordsParams
 from mezzotint.models.ip_adapter import IPAdapterParams, ResamplerParams
 from mezzotint.models.mmdit import MMDiTParams
 from mezzotint.models.t5 import T5Params
@@ -188,6 +189,19 @@ def ip_adapter(shapes: Shapes) -> IPAdapterParams:
             heads=_heads(shapes, width),
             hidden=shapes.size("tokens.layers.0.widen.weight", 0),
         ),
+    )
+
+
+def image_words(shapes: Shapes) -> ImageWordsParams:
+    """The sizes of what makes words of a picture."""
+    hidden, image_width = shapes.at("widen.weight", 0, 1)
+    context_width = shapes.size("norm.weight", 0)
+    return ImageWordsParams(
+        image_width=image_width,
+        hidden=hidden,
+        tokens=shapes.size("narrow.weight", 0) // context_width,
+        context_width=context_width,
+        layers=shapes.size("gates", 0),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mezzotint.errors import InputError
 from mezzotint.families.base import Canvas, Model
@@ -94,6 +95,11 @@ class Examples:
         if blank is not None:
             captions = ["" if drop else c for c, drop in zip(captions, blank, strict=True)]
         return _stacked(list(map(self._row, numbers, views, captions)))
+
+    def telling(self, shots: Tensor) -> Batch:
+        """What is told of these shots (b,) by their first wordings."""
+        chosen = [self.ready[number] for number in shots.tolist()]
+        return _stacked([self._told[each.wordings[0], each.canvas] for each in chosen])
 
     def each(self, size: int) -> Generator[Batch]:
         """Every shot once, as it is and by its first wording, in batches of ``size`` or fewer."""

@@ -96,9 +96,15 @@ class Pairs:
     """Batches of pairs; which, is a function of the seed and the step alone."""
 
     def __init__(
-        self, captions: list[list[str]], latents: LatentSet, seen: LatentSet, model: Model
+        self,
+        captions: list[list[str]],
+        telling: list[str],
+        latents: LatentSet,
+        seen: LatentSet,
+        model: Model,
     ) -> None:
-        self.captions, self._latents, self._seen = captions, latents, seen
+        self.captions, self._telling = captions, telling
+        self._latents, self._seen = latents, seen
         self._moments = model.latent_mean.cpu(), model.latent_std.cpu()
         self._reads = tokens(model)
         self._canvas = Canvas(model.family.size, model.family.size)
@@ -126,6 +132,10 @@ class Pairs:
         ]
         return self._rows(numbers, told)
 
+    def telling(self, shots: Tensor) -> Batch:
+        """What would tell these pairs (b,) what to take over, as a batch has captions."""
+        return self._told([self._telling[number] for number in shots.tolist()])
+
     def each(self, size: int) -> Generator[Batch]:
         """Every pair once, by its first wording, in batches of ``size`` or fewer."""
         for first in range(0, len(self), size):
@@ -133,13 +143,16 @@ class Pairs:
             yield self._rows(numbers, [self.captions[number][0] for number in numbers])
 
     def _rows(self, numbers: NDArray[np.int64], told: Sequence[str]) -> Batch:
-        read = [self._reads(caption, self._canvas) for caption in told]
         return {
             "latents": self._scaled(self._latents.latents(numbers)),
             "companions": self._scaled(self._seen.latents(numbers)),
             "shots": torch.from_numpy(numbers),
-            **{name: torch.stack([row[name] for row in read]) for name in read[0]},
+            **self._told(told),
         }
+
+    def _told(self, captions: Sequence[str]) -> Batch:
+        read = [self._reads(caption, self._canvas) for caption in captions]
+        return {name: torch.stack([row[name] for row in read]) for name in read[0]}
 
     def _scaled(self, rows: NDArray[np.float16]) -> Tensor:
         mean, std = self._moments
@@ -188,11 +201,13 @@ def drawn_pairs(
             progress("pairs drawn and encoded", pairs.count * done // len(mine), pairs.count)
     group.wait()
     about: dict[str, Any] = {**asdict(pairs), "single": 0}
-    captions = group.leader_first(lambda: finish(folder, about)).captions
+    said = group.leader_first(lambda: finish(folder, about)).captions
     drawn, beside = (
         LatentSet([np.load(file, mmap_mode="r") for file in files]) for files in (latents, seen)
     )
-    return Pairs(captions, drawn, beside, model)
+    captions = [row[: pairs.wordings] for row in said]
+    telling = ["".join(row[pairs.wordings :]) for row in said]
+    return Pairs(captions, telling, drawn, beside, model)
 
 
 def shown(pairs: PairSet, count: int) -> list[Shown]:
@@ -253,7 +268,12 @@ def _draw_shard(folder: Path, pairs: PairSet, side: int, shard: int) -> None:
     seen = np.stack([_shrunk(render(pair.seen, pairs.size), side) for pair in found])
     write_array(_seen_file(folder, shard), seen)
     pictures = np.stack([render(pair.drawn, pairs.size) for pair in found])
-    write_shard(folder, shard, pictures, [list(pair.wordings) for pair in found])
+    write_shard(folder, shard, pictures, [_said(pair) for pair in found])
+
+
+def _said(pair: Pair) -> list[str]:
+    """Its wordings, and after them what would tell what is to be taken over, if anything is."""
+    return [*pair.wordings, *([pair.telling] if pair.telling else [])]
 
 
 def _picture(scene: Scene, pairs: PairSet) -> Image.Image:

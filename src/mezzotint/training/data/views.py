@@ -18,6 +18,8 @@ from mezzotint.world import (
     sample_change,
     sample_scene,
     setting_caption,
+    style_caption,
+    things_caption,
 )
 from mezzotint.world.scene import STYLES
 from mezzotint.world.views import in_style_of, second_view
@@ -36,32 +38,35 @@ class Pair:
         seen: what it sees.
         wordings: what it is told.
         kind: of a change; empty where nothing was changed.
+        telling: what would tell, in place of what is seen, what is to be taken over of it.
     """
 
     drawn: Scene
     seen: Scene
     wordings: tuple[str, ...]
-    kind: str
+    kind: str = ""
+    telling: str = ""
 
 
 def change(seed: int, wordings: int) -> Pair:
     """A scene after one change, and before it; told is what was to be changed."""
     made = sample_change(seed)
     told = tuple(instruction(made, wording) for wording in range(wordings))
-    return Pair(made.after, made.before, told, made.kind)
+    return Pair(made.after, made.before, told, kind=made.kind)
 
 
 def content(seed: int, wordings: int) -> Pair:
     """A scene with things, and the same things elsewhere.
 
-    The first half of the wordings, at least one, tells the setting alone, so that the things have
-    to be seen; the others tell everything.
+    All wordings but the last tell the setting alone, so that the things have to be seen; that tells
+    everything, unless it is the only one.
     """
     scene = next(scene for scene in _scenes(seed) if scene.things)
-    alone = -(-wordings // 2)
+    alone = max(1, wordings - 1)
     told = [setting_caption(scene, wording) for wording in range(alone)]
     told += [caption(scene, wording, "short") for wording in range(wordings - alone)]
-    return Pair(scene, second_view(scene, seed), tuple(told), "")
+    seen = second_view(scene, seed)
+    return Pair(scene, seen, tuple(told), telling=things_caption(seen))
 
 
 def style(seed: int, wordings: int) -> Pair:
@@ -71,7 +76,8 @@ def style(seed: int, wordings: int) -> Pair:
     """
     wanted = STYLES[int(np.random.default_rng(seed).integers(len(STYLES)))]
     scene = next(scene for scene in _scenes(seed) if scene.style == wanted)
-    return Pair(scene, in_style_of(scene, seed), tuple(_unstyled(scene, wordings)), "")
+    seen, told = in_style_of(scene, seed), tuple(_unstyled(scene, wordings))
+    return Pair(scene, seen, told, telling=style_caption(seen))
 
 
 PAIRED: Mapping[Kind, Callable[[int, int], Pair]] = {

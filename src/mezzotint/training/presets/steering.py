@@ -13,12 +13,13 @@ IP_ADAPTER = replace(
         base="",
         encoder="",
         learns="content",
-        tokens=4,
+        tokens=12,
         times="logit_normal",
         times_mean=0.6,
         times_std=1.2,
         direction=0.5,
         dropout=0.05,
+        words=0.5,
     ),
     pictures=replace(DENOISER.pictures, scenes=16_384, single=0, held_out=256),
     steps=900,
@@ -33,7 +34,9 @@ IP_ADAPTER = replace(
 )
 """The things of a picture, elsewhere; it stands on a model with an image tower."""
 
-IP_STYLE = replace(IP_ADAPTER, name="ip-style", task=replace(IP_ADAPTER.task, learns="style"))
+IP_STYLE = replace(
+    IP_ADAPTER, name="ip-style", task=replace(IP_ADAPTER.task, learns="style", tokens=4)
+)
 """The style of a picture, for other things."""
 
 INSTRUCT = replace(

@@ -1,7 +1,7 @@
-"""IP-Adapter: a model learns to see a picture with attention of its own (Ye et al. 2308.06721).
+"""IP-Adapter: a model learns to see a picture (Ye et al. 2308.06721).
 
-The model stays as it is. The values that its new attention mixes are zero at first, so training
-begins with the model's own pictures, to the bit.
+The model stays as it is. The values that its new attention mixes are zero at first, or the gates to
+the picture's words are shut, so training begins with the model's own pictures, to the bit.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,16 @@ from PIL import Image
 from safetensors.torch import save
 from torch import Tensor
 
+from mezzotint.adapters.image_attention import Eject, decouple, join
 from mezzotint.adapters.image_encoder import Eye
-from mezzotint.adapters.ip_adapter import ImagePrompt, decouple
+from mezzotint.adapters.ip_adapter import ImagePrompt
 from mezzotint.checkpoints.packed import save_packed
 from mezzotint.diffusion.losses import Distribution
 from mezzotint.families.base import Model
-from mezzotint.families.keys.ip_adapter_keys import ip_adapter
+from mezzotint.families.keys.ip_adapter_keys import IMAGE_WORDS, ip_adapter
 from mezzotint.files import write_whole
-from mezzotint.models.ip_adapter import cross_attentions, new_adapter
+from mezzotint.models.image_words import ImageWords, new_words
+from mezzotint.models.ip_adapter import IPAdapter, cross_attentions, new_adapter
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.pairs import Shown
 from mezzotint.training.denoising import Times, denoising_losses
@@ -32,6 +34,7 @@ from mezzotint.training.seeing import Source, asked, held_out, left_out, plain_u
 from mezzotint.training.task import Batch, Metrics
 
 GRID_SEED = 7
+TELLING = "telling."
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,13 @@ class IPAdapterRecipe:
         encoder: the image tower, a file or folder; if empty, that in the base's own folder.
         learns: what of a picture of the world is taken over: "content" has its things elsewhere,
             "style" has other things in its style. Somebody's own pictures are seen as they are.
-        tokens: image tokens that are made of a picture.
+        tokens: words that are made of a picture, for a base of the storybook family.
         times: the distribution of training times, with ``times_mean`` and ``times_std``.
         direction: weight of the velocity-direction term; 0 for a base that predicts ε.
         dropout: share of the rows whose prompt is left out, and of those whose picture is, and of
             those where both are.
+        words: weight of how far image tokens are from the text tower's for what would tell the
+            same, by mean square; for a base of the storybook family.
     """
 
     base: str
@@ -59,10 +64,15 @@ class IPAdapterRecipe:
     times_std: float
     direction: float
     dropout: float
+    words: float
 
 
 class IPAdapterTask:
     """The base's own loss, while it sees a picture's vector.
+
+    For a published family what learns is an IP-Adapter as others read it. The storybook family's is
+    ``ImageWords``, which learns from words besides: what a few thousand pictures teach the few
+    weights of attention of its own is their colours.
 
     Args:
         recipe: the settings.
@@ -92,19 +102,34 @@ class IPAdapterTask:
         self.train, self.held_out, self.shown, self.name = train, held_out, shown, name
         unet = plain_unet(model, recipe.base, recipe.direction)
         self.attentions = cross_attentions(unet)
-        self.network = new_adapter(unet, eye.tower.params.projection, recipe.tokens)
+        width = eye.tower.params.projection
+        self.network: IPAdapter | ImageWords = (
+            new_adapter(unet, width)
+            if model.family.release
+            else new_words(unet, width, recipe.tokens)
+        )
         self.network.to(model.device)
 
     def batch(self, draw: Draw) -> Batch:
-        """As ``Source`` has it; a picture that is left out is a vector of zeros."""
+        """As ``Source`` has it, and what tells the same as the pictures.
+
+        Without a picture an IP-Adapter is shown a vector of zeros, as where it is not to see any;
+        rows of words that are not to see one see none, and need no learning.
+        """
         blank, unseen = left_out(draw, self.recipe.dropout)
         batch = self.train.batch(draw, blank)
-        seen = torch.from_numpy(~unseen)[:, None]
-        return batch | {"companions": batch["companions"] * seen}
+        if isinstance(self.network, ImageWords):
+            telling = self.train.telling(batch["shots"])
+            return batch | {TELLING + name: rows for name, rows in telling.items()}
+        return batch | {"companions": batch["companions"] * torch.from_numpy(~unseen)[:, None]}
 
     def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        """The mean loss of the batch."""
-        return self._losses(batch, draw, batch["companions"]).mean(), {}
+        """The mean loss of the batch, with how far the picture's words are from those that tell."""
+        loss = self._losses(batch, draw, batch["companions"]).mean()
+        if not isinstance(self.network, ImageWords):
+            return loss, {}
+        words = self._apart(self.network, batch)
+        return loss + self.recipe.words * words, {"words": words.detach()}
 
     def validate(self) -> dict[str, float]:
         """The loss on held-out pictures, with ``others`` than their own, and ``without`` any."""
@@ -131,7 +156,9 @@ class IPAdapterTask:
     def export(self, folder: Path) -> None:
         """Write the adapter in the published format; for the storybook family packed to 8 bits."""
         file = folder / f"{self.name}.safetensors"
-        tensors = ip_adapter(len(self.attentions)).to_theirs(self.network.state_dict())
+        layers, network = len(self.attentions), self.network
+        keys = IMAGE_WORDS if isinstance(network, ImageWords) else ip_adapter(layers)
+        tensors = keys.to_theirs(network.state_dict())
         about = {"base": self.model.digest}
         if not self.model.family.release:
             save_packed(file, tensors, about)
@@ -143,14 +170,31 @@ class IPAdapterTask:
         """The loss of each row where these vectors (b, d) are seen, or none."""
         recipe = self.recipe
         times = Times(recipe.times, recipe.times_mean, recipe.times_std)
-        told = asked(self.model, batch)
-        adapter = self.network
-        pairs = [] if seen is None else adapter.keys_values(adapter.tokens(seen.float()))
-        attentions = self.attentions if pairs else []
-        eject = decouple(attentions, pairs, 1.0, lambda rows: slice(None))
+        told, eject = asked(self.model, batch), self._shown(seen)
         try:
             return denoising_losses(
                 self.model, batch["latents"], told, draw, times, direction=recipe.direction
             )
         finally:
             eject()
+
+    def _shown(self, seen: Tensor | None) -> Eject:
+        """Let the U-Net see pictures of these vectors; what is returned ends it."""
+        if seen is None:
+            return lambda: None
+        network, attentions = self.network, self.attentions
+        tokens = network.tokens(seen.float())
+        if isinstance(network, ImageWords):
+            return join(attentions, tokens, network.open(), lambda rows: [True] * rows)
+        return decouple(attentions, network.keys_values(tokens), 1.0, lambda rows: slice(None))
+
+    def _apart(self, network: ImageWords, batch: Batch) -> Tensor:
+        """The mean square of image tokens less the text tower's, after the one that begins them."""
+        telling = {
+            name.removeprefix(TELLING): rows
+            for name, rows in batch.items()
+            if name.startswith(TELLING)
+        }
+        words = asked(self.model, batch | telling).context[:, 1 : 1 + self.recipe.tokens]
+        tokens = network.tokens(batch["companions"].float())[:, : words.shape[1]]
+        return (tokens - words.to(tokens)).square().mean()
