@@ -201,10 +201,10 @@ def together(
     return batch | {PRIOR + name: rows for name, rows in others.items()}
 
 
-def apart(batch: Batch) -> tuple[Batch, Batch]:
-    """The batch of the subject, and that of its class, empty where there is none."""
-    others = {k.removeprefix(PRIOR): rows for k, rows in batch.items() if k.startswith(PRIOR)}
-    return {k: rows for k, rows in batch.items() if not k.startswith(PRIOR)}, others
+def apart(batch: Batch, prefix: str = PRIOR) -> tuple[Batch, Batch]:
+    """A batch, and the one under names that begin with a prefix, without it; empty if none does."""
+    others = {k.removeprefix(prefix): rows for k, rows in batch.items() if k.startswith(prefix)}
+    return {k: rows for k, rows in batch.items() if not k.startswith(prefix)}, others
 
 
 def _companion(shot: Shot) -> Path:

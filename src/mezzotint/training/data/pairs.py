@@ -268,12 +268,7 @@ def _draw_shard(folder: Path, pairs: PairSet, side: int, shard: int) -> None:
     seen = np.stack([_shrunk(render(pair.seen, pairs.size), side) for pair in found])
     write_array(_seen_file(folder, shard), seen)
     pictures = np.stack([render(pair.drawn, pairs.size) for pair in found])
-    write_shard(folder, shard, pictures, [_said(pair) for pair in found])
-
-
-def _said(pair: Pair) -> list[str]:
-    """Its wordings, and after them what would tell what is to be taken over, if anything is."""
-    return [*pair.wordings, *([pair.telling] if pair.telling else [])]
+    write_shard(folder, shard, pictures, [[*pair.wordings, pair.telling] for pair in found])
 
 
 def _picture(scene: Scene, pairs: PairSet) -> Image.Image:

@@ -26,6 +26,7 @@ from mezzotint.files import write_whole
 from mezzotint.models.image_words import ImageWords, new_words
 from mezzotint.models.ip_adapter import IPAdapter, cross_attentions, new_adapter
 from mezzotint.pipeline.pipeline import Pipeline
+from mezzotint.training.data.examples import apart
 from mezzotint.training.data.pairs import Shown
 from mezzotint.training.denoising import Times, denoising_losses
 from mezzotint.training.draw import Draw
@@ -125,17 +126,18 @@ class IPAdapterTask:
 
     def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         """The mean loss of the batch, with how far the picture's words are from those that tell."""
-        loss = self._losses(batch, draw, batch["companions"]).mean()
+        tokens = self._tokens(batch)
+        loss = self._losses(batch, draw, tokens).mean()
         if not isinstance(self.network, ImageWords):
             return loss, {}
-        words = self._apart(self.network, batch)
+        words = self._apart(batch, tokens)
         return loss + self.recipe.words * words, {"words": words.detach()}
 
     def validate(self) -> dict[str, float]:
         """The loss on held-out pictures, with ``others`` than their own, and ``without`` any."""
         losses: dict[str, list[Tensor]] = {"loss": [], "others": [], "without": []}
         for batch, draw in held_out(self.model, self.held_out, self.seed):
-            own = batch["companions"]
+            own = self._tokens(batch)
             for name, seen in (("loss", own), ("others", own.roll(1, dims=0)), ("without", None)):
                 losses[name].append(self._losses(batch, draw, seen))
         return {name: torch.cat(each).mean().item() for name, each in losses.items()}
@@ -166,8 +168,12 @@ class IPAdapterTask:
         halves = {name: tensor.half().cpu().contiguous() for name, tensor in tensors.items()}
         write_whole(file, save(halves, about))
 
+    def _tokens(self, batch: Batch) -> Tensor:
+        """Image tokens (b, n, context_width) of the vectors that are seen."""
+        return self.network.tokens(batch["companions"].float())
+
     def _losses(self, batch: Batch, draw: Draw, seen: Tensor | None) -> Tensor:
-        """The loss of each row where these vectors (b, d) are seen, or none."""
+        """The loss of each row where these image tokens are seen, or none."""
         recipe = self.recipe
         times = Times(recipe.times, recipe.times_mean, recipe.times_std)
         told, eject = asked(self.model, batch), self._shown(seen)
@@ -178,23 +184,17 @@ class IPAdapterTask:
         finally:
             eject()
 
-    def _shown(self, seen: Tensor | None) -> Eject:
-        """Let the U-Net see pictures of these vectors; what is returned ends it."""
-        if seen is None:
+    def _shown(self, tokens: Tensor | None) -> Eject:
+        """Let the U-Net see these image tokens, or none; what is returned ends it."""
+        if tokens is None:
             return lambda: None
         network, attentions = self.network, self.attentions
-        tokens = network.tokens(seen.float())
         if isinstance(network, ImageWords):
             return join(attentions, tokens, network.open(), lambda rows: [True] * rows)
         return decouple(attentions, network.keys_values(tokens), 1.0, lambda rows: slice(None))
 
-    def _apart(self, network: ImageWords, batch: Batch) -> Tensor:
+    def _apart(self, batch: Batch, tokens: Tensor) -> Tensor:
         """The mean square of image tokens less the text tower's, after the one that begins them."""
-        telling = {
-            name.removeprefix(TELLING): rows
-            for name, rows in batch.items()
-            if name.startswith(TELLING)
-        }
-        words = asked(self.model, batch | telling).context[:, 1 : 1 + self.recipe.tokens]
-        tokens = network.tokens(batch["companions"].float())[:, : words.shape[1]]
-        return (tokens - words.to(tokens)).square().mean()
+        rest, telling = apart(batch, TELLING)
+        words = asked(self.model, rest | telling).context[:, 1 : 1 + self.recipe.tokens]
+        return (tokens[:, : words.shape[1]] - words.to(tokens)).square().mean()
