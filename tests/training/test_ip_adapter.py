@@ -38,7 +38,7 @@ CPU = torch.device("cpu")
 FOX = "a fox in the snow at night"
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
 PICTURE, OTHER = map(Image.fromarray, PIXELS)
-RECIPE = replace(IP_ADAPTER.task, direction=0.0, dropout=0.1)
+RECIPE = replace(IP_ADAPTER.task, direction=0.0, dropout=0.1, ahead=0)
 
 
 class Squares:
@@ -202,19 +202,33 @@ def test_a_picture_that_is_left_out_is_zeros(task: IPAdapterTask):
 # what is learnt
 
 
-def test_the_picture_is_looked_at(task: IPAdapterTask):
+def test_the_picture_is_looked_at(decoupled: IPAdapterTask):
     with torch.no_grad():
-        before = task.validate()
+        before = decoupled.validate()
     assert before["loss"] == before["others"] == before["without"]
-    task.recipe = replace(RECIPE, words=0.0)  # what tells them is nearly the same to this tower
-    words = isinstance(task.network, ImageWords)
-    learnt(task, 40 if words else 25)
+    learnt(decoupled, 25)
     with torch.no_grad():
-        after = task.validate()
+        after = decoupled.validate()
     assert after["without"] == before["without"]
-    most = 0.98 if words else 0.8  # this U-Net hardly reads words
-    assert after["loss"] < most * after["without"]
-    assert after["loss"] < most * after["others"]
+    assert after["loss"] < 0.8 * after["without"]
+    assert after["loss"] < 0.8 * after["others"]
+
+
+def test_a_pictures_words_are_read_as_those_that_tell(wordy: IPAdapterTask, monkeypatch):
+    """Those of this small tower are too alike to tell pictures apart, so others stand for them."""
+    wordy.recipe = replace(RECIPE, words=0.0)
+    torch.manual_seed(1)
+    words = torch.randn(4, RECIPE.tokens, SIZES.unet.context_width)
+    monkeypatch.setattr(wordy, "_words", lambda batch: words[batch["shots"]])
+    rows = torch.arange(4)
+    batch = wordy.train.rows(rows, torch.zeros(4)) | {"telling.tokens": wordy.train.told}
+    others = batch | {"companions": wordy.train.vectors.roll(1, dims=0)}
+    with torch.no_grad():
+        without, _ = wordy.loss(batch, draw(batch=4))
+    learnt(wordy, 40)
+    with torch.no_grad():
+        (own, _), (strange, _) = (wordy.loss(each, draw(batch=4)) for each in (batch, others))
+    assert own < 0.5 * min(without, strange)
 
 
 def test_the_grid_has_what_is_seen_drawn_and_true(task: IPAdapterTask):
@@ -225,25 +239,41 @@ def test_the_grid_has_what_is_seen_drawn_and_true(task: IPAdapterTask):
     assert np.array_equal(grid[64:, :32], PIXELS[0])
 
 
-def test_words_come_near_those_that_tell(wordy: IPAdapterTask):
+def test_the_tokens_alone_are_learnt_ahead(wordy: IPAdapterTask):
     rows = torch.arange(4)
     batch = wordy.train.rows(rows, torch.zeros(4))
     own, others = (
         batch | {"telling.tokens": wordy.train.told[numbers]} for numbers in (rows, rows.roll(1))
     )
+    wordy.recipe = replace(RECIPE, ahead=100)
     optimizer = torch.optim.Adam(wordy.network.parameters(), 1e-2)
-    for _ in range(100):
+    for step in range(100):
         optimizer.zero_grad()
-        wordy._apart(own, wordy._tokens(own)).backward()
+        wordy.loss(own, draw(step, batch=4))[0].backward()
         optimizer.step()
+    assert wordy.network.open().tolist() == [0.0] * 7
     with torch.no_grad():
-        near, far = (wordy._apart(each, wordy._tokens(own)) for each in (own, others))
-        plain, _ = wordy.loss(own, draw(batch=4))
-        wordy.recipe = replace(RECIPE, words=RECIPE.words + 2)
-        weighed, told = wordy.loss(own, draw(batch=4))
-    assert near < 0.2 * far
-    assert told["words"] == near
+        (near, told), (far, _) = (wordy.loss(each, draw(batch=4)) for each in (own, others))
+        assert told["words"] == near < 0.2 * far
+        after = draw(100, batch=4)
+        plain, _ = wordy.loss(own, after)
+        wordy.recipe = replace(wordy.recipe, words=RECIPE.words + 2)
+        weighed, _ = wordy.loss(own, after)
     torch.testing.assert_close(weighed - plain, 2 * near)
+
+
+@torch.no_grad()
+def test_the_teacher_reads_what_would_tell(wordy: IPAdapterTask, monkeypatch):
+    """With its very tokens, and the gates open, there is nothing left to learn."""
+    batch, wordy.recipe = wordy.batch(draw()), replace(RECIPE, words=0.0)
+    words = wordy._words(batch)
+    shut, _ = wordy.loss(batch, draw())
+    monkeypatch.setattr(wordy.network, "tokens", lambda vectors: words)
+    wordy.network.gates += 9.0
+    told, _ = wordy.loss(batch, draw())
+    monkeypatch.setattr(wordy.network, "tokens", lambda vectors: words.roll(1, dims=0))
+    others, _ = wordy.loss(batch, draw())
+    assert told == 0 < min(shut, others)
 
 
 # the file
@@ -309,7 +339,9 @@ def album(tmp_path_factory) -> Path:
 def test_somebodys_pictures_are_drawn_and_seen(
     folder: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    done = run("ip-adapter", album, tmp_path / "run", **SHORT, task={"base": str(folder)})
+    done = run(
+        "ip-adapter", album, tmp_path / "run", **SHORT, task={"base": str(folder), "ahead": 0}
+    )
     file = done / "model" / "ip-adapter.safetensors"
     pipe = mz.load(done / "model")
     plain = pipe.generate(FOX, seed=1, steps=2).latents

@@ -39,14 +39,23 @@ def denoising_losses(
         weighting, direction: as ``denoising_loss`` has them.
     """
     family = model.family
-    process = family.process
+    x, t, eps = noised(model, x0, draw, times)
+    out = model.network_for(told)(x, t)
+    alpha, sigma = family.process.alpha(t), family.process.sigma(t)
+    return denoising_loss(out, x0, eps, alpha, sigma, family.prediction, weighting, direction)
+
+
+def noised(model: Model, x0: Tensor, draw: Draw, times: Times) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents (b, c, h, w) with noise in them, their times (b,), and the noise.
+
+    The arguments are those of ``denoising_losses``.
+    """
+    process = model.family.process
     # stratified over the batch of all processes, so drawn for all of them
     u = draw.whole.uniform("time")
     t = sample_times(process, u, times.distribution, times.mean, times.std)[draw.rows]
     eps = draw.normal("noise", *x0.shape[1:])
-    out = model.network_for(told)(process.diffuse(x0, eps, t), t)
-    alpha, sigma = process.alpha(t), process.sigma(t)
-    return denoising_loss(out, x0, eps, alpha, sigma, family.prediction, weighting, direction)
+    return process.diffuse(x0, eps, t), t, eps
 
 
 def refuse_direction(model: Model, what: str, direction: float) -> None:

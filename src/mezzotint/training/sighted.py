@@ -68,6 +68,9 @@ def build_ip_adapter(
         name = f"ip-{task.learns}"
         return IPAdapterTask(task, recipe.seed, train, held_out, pictures, model, eye, name)
     album = read_album(source, note)
+    if not model.family.release:
+        advice = "words are made of a picture by what is said of it: give a text beside each"
+        refuse_unsaid(album.shots, "pictures", advice)
     shots = [replace(shot, companion=shot.file) for shot in album.shots]
     train, held_out = _examples(recipe, shots, model, _vectors(eye), home, group)
     pictures = _shown(held_out)

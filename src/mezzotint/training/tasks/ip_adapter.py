@@ -5,6 +5,7 @@ the picture's words are shut, so training begins with the model's own pictures, 
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,7 +29,7 @@ from mezzotint.models.ip_adapter import IPAdapter, cross_attentions, new_adapter
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.examples import apart
 from mezzotint.training.data.pairs import Shown
-from mezzotint.training.denoising import Times, denoising_losses
+from mezzotint.training.denoising import Times, denoising_losses, noised
 from mezzotint.training.draw import Draw
 from mezzotint.training.images import sheet
 from mezzotint.training.seeing import Source, asked, held_out, left_out, plain_unet
@@ -54,6 +55,7 @@ class IPAdapterRecipe:
             those where both are.
         words: weight of how far image tokens are from the text tower's for what would tell the
             same, by mean square; for a base of the storybook family.
+        ahead: steps that learn by that alone, before the U-Net, which is dear, is asked at all.
     """
 
     base: str
@@ -66,14 +68,16 @@ class IPAdapterRecipe:
     direction: float
     dropout: float
     words: float
+    ahead: int
 
 
 class IPAdapterTask:
-    """The base's own loss, while it sees a picture's vector.
+    """A base learns to see a picture's vector.
 
-    For a published family what learns is an IP-Adapter as others read it. The storybook family's is
-    ``ImageWords``, which learns from words besides: what a few thousand pictures teach the few
-    weights of attention of its own is their colours.
+    For a published family what learns is an IP-Adapter as others read it, by the base's own loss.
+    The storybook family's is ``ImageWords``, which learns to say what words would have said: what
+    that loss of a few thousand pictures teaches the weights of attention of its own is their
+    colours.
 
     Args:
         recipe: the settings.
@@ -101,6 +105,7 @@ class IPAdapterTask:
     ) -> None:
         self.recipe, self.seed, self.model, self.eye = recipe, seed, model, eye
         self.train, self.held_out, self.shown, self.name = train, held_out, shown, name
+        self.times = Times(recipe.times, recipe.times_mean, recipe.times_std)
         unet = plain_unet(model, recipe.base, recipe.direction)
         self.attentions = cross_attentions(unet)
         width = eye.tower.params.projection
@@ -125,13 +130,24 @@ class IPAdapterTask:
         return batch | {"companions": batch["companions"] * torch.from_numpy(~unseen)[:, None]}
 
     def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        """The mean loss of the batch, with how far the picture's words are from those that tell."""
-        tokens = self._tokens(batch)
-        loss = self._losses(batch, draw, tokens).mean()
-        if not isinstance(self.network, ImageWords):
-            return loss, {}
-        words = self._apart(batch, tokens)
-        return loss + self.recipe.words * words, {"words": words.detach()}
+        """The mean loss of the batch.
+
+        The teacher of a picture's words is the U-Net where it reads what would tell the same: the
+        noise that is in a latent, and that neither can foretell, is no part of how they differ.
+        ``words`` is how far the tokens themselves are from those.
+        """
+        tokens, network = self._tokens(batch), self.network
+        if not isinstance(network, ImageWords):
+            return self._losses(batch, draw, tokens).mean(), {}
+        words = self._words(batch).to(tokens)
+        unlike = (tokens[:, : words.shape[1]] - words).square().mean()
+        metrics = {"words": unlike.detach()}
+        if draw.step < self.recipe.ahead:
+            return unlike, metrics
+        with torch.no_grad():
+            goal = self._said(batch, draw, words, torch.ones_like(network.gates))
+        loss = (self._said(batch, draw, tokens, network.open()) - goal).square().mean()
+        return loss + self.recipe.words * unlike, metrics
 
     def validate(self) -> dict[str, float]:
         """The loss on held-out pictures, with ``others`` than their own, and ``without`` any."""
@@ -174,27 +190,34 @@ class IPAdapterTask:
 
     def _losses(self, batch: Batch, draw: Draw, seen: Tensor | None) -> Tensor:
         """The loss of each row where these image tokens are seen, or none."""
-        recipe = self.recipe
-        times = Times(recipe.times, recipe.times_mean, recipe.times_std)
-        told, eject = asked(self.model, batch), self._shown(seen)
-        try:
+        told, direction = asked(self.model, batch), self.recipe.direction
+        with ExitStack() as shown:
+            shown.callback(self._show(seen))
             return denoising_losses(
-                self.model, batch["latents"], told, draw, times, direction=recipe.direction
+                self.model, batch["latents"], told, draw, self.times, direction=direction
             )
-        finally:
-            eject()
 
-    def _shown(self, tokens: Tensor | None) -> Eject:
+    def _show(self, tokens: Tensor | None) -> Eject:
         """Let the U-Net see these image tokens, or none; what is returned ends it."""
         if tokens is None:
             return lambda: None
         network, attentions = self.network, self.attentions
         if isinstance(network, ImageWords):
-            return join(attentions, tokens, network.open(), lambda rows: [True] * rows)
+            return join(attentions, tokens, network.open(), _all_see)
         return decouple(attentions, network.keys_values(tokens), 1.0, lambda rows: slice(None))
 
-    def _apart(self, batch: Batch, tokens: Tensor) -> Tensor:
-        """The mean square of image tokens less the text tower's, after the one that begins them."""
+    def _words(self, batch: Batch) -> Tensor:
+        """The text tower's tokens of what would tell the same, after the one that begins them."""
         rest, telling = apart(batch, TELLING)
-        words = asked(self.model, rest | telling).context[:, 1 : 1 + self.recipe.tokens]
-        return (tokens[:, : words.shape[1]] - words.to(tokens)).square().mean()
+        return asked(self.model, rest | telling).context[:, 1 : 1 + self.recipe.tokens]
+
+    def _said(self, batch: Batch, draw: Draw, tokens: Tensor, shares: Tensor) -> Tensor:
+        """The U-Net's output where it reads these tokens among the prompt's."""
+        x, t, _ = noised(self.model, batch["latents"], draw, self.times)
+        with ExitStack() as shown:
+            shown.callback(join(self.attentions, tokens, shares, _all_see))
+            return self.model.network_for(asked(self.model, batch))(x, t).float()
+
+
+def _all_see(rows: int) -> list[bool]:
+    return [True] * rows
