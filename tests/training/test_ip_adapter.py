@@ -27,9 +27,12 @@ from mezzotint.models.image_words import ImageWords, new_words
 from mezzotint.models.ip_adapter import cross_attentions
 from mezzotint.models.unet import UNet
 from mezzotint.pipeline.pipeline import Pipeline
+from mezzotint.training import first_words
 from mezzotint.training.data.pairs import Shown
 from mezzotint.training.draw import Draw
+from mezzotint.training.first_words import begin
 from mezzotint.training.presets.steering import IP_ADAPTER, IP_STYLE
+from mezzotint.training.process_group import Group
 from mezzotint.training.run import run
 from mezzotint.training.seeing import left_out
 from mezzotint.training.tasks.ip_adapter import IPAdapterTask
@@ -117,6 +120,7 @@ def draw(step: int = 0, batch: int = 8) -> Draw:
 
 
 def drawn(task: IPAdapterTask, picture: Image.Image | None = PICTURE, **options) -> Tensor:
+    task.network.eval()
     pipe = Pipeline(task.model, "tiny")
     prompts = [ImagePrompt("new", task.network, task.eye, picture, 1.0)] if picture else []
     with pipe.attached(*prompts):
@@ -225,7 +229,8 @@ def test_a_pictures_words_are_read_as_those_that_tell(wordy: IPAdapterTask, monk
     others = batch | {"companions": wordy.train.vectors.roll(1, dims=0)}
     with torch.no_grad():
         without, _ = wordy.loss(batch, draw(batch=4))
-    learnt(wordy, 40)
+    learnt(wordy, 60)
+    wordy.network.eval()
     with torch.no_grad():
         (own, _), (strange, _) = (wordy.loss(each, draw(batch=4)) for each in (batch, others))
     assert own < 0.5 * min(without, strange)
@@ -239,33 +244,48 @@ def test_the_grid_has_what_is_seen_drawn_and_true(task: IPAdapterTask):
     assert np.array_equal(grid[64:, :32], PIXELS[0])
 
 
-def test_the_tokens_alone_are_learnt_ahead(wordy: IPAdapterTask):
-    rows = torch.arange(4)
-    batch = wordy.train.rows(rows, torch.zeros(4))
-    own, others = (
-        batch | {"telling.tokens": wordy.train.told[numbers]} for numbers in (rows, rows.roll(1))
-    )
-    wordy.recipe = replace(RECIPE, ahead=100)
-    optimizer = torch.optim.Adam(wordy.network.parameters(), 1e-2)
-    for step in range(100):
-        optimizer.zero_grad()
-        wordy.loss(own, draw(step, batch=4))[0].backward()
-        optimizer.step()
-    assert wordy.network.open().tolist() == [0.0] * 7
+def test_the_first_words_are_those_that_tell(wordy: IPAdapterTask, tmp_path: Path, monkeypatch):
+    said: list[str] = []
+
+    def first(steps: int, seed: int = 0) -> ImageWords:
+        fresh = deepcopy(wordy.network)
+        group = Group(0, 1, CPU)
+        begin(
+            fresh, wordy.train, wordy.model, steps, seed, tmp_path, group, lambda *a: said.append(a)
+        )
+        return fresh.eval()
+
+    monkeypatch.setattr(first_words, "TOLD", 50)
+    found = first(150)
+    assert said == [("steps on a picture's words", n, 150) for n in (50, 100, 150)]
+    assert found.open().tolist() == [0.0] * 7
     with torch.no_grad():
-        (near, told), (far, _) = (wordy.loss(each, draw(batch=4)) for each in (own, others))
-        assert told["words"] == near < 0.2 * far
-        after = draw(100, batch=4)
-        plain, _ = wordy.loss(own, after)
-        wordy.recipe = replace(wordy.recipe, words=RECIPE.words + 2)
-        weighed, _ = wordy.loss(own, after)
-    torch.testing.assert_close(weighed - plain, 2 * near)
+        vectors, words = first_words._taught(found, wordy.train, wordy.model)
+        apart = (found.tokens(vectors) - words).square().mean()
+        wordy.network.eval()
+        assert apart < 0.25 * (wordy.network.tokens(vectors) - words).square().mean()
+    again = first(150)
+    assert len(said) == 3  # it was kept
+    assert torch.equal(again.tokens(vectors), found.tokens(vectors))
+    first(50, seed=1)
+    assert len(said) == 4
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_how_far_the_tokens_are_counts_too(wordy: IPAdapterTask):
+    batch, _ = wordy.batch(draw()), wordy.network.eval()
+    with torch.no_grad():
+        plain, told = wordy.loss(batch, draw())
+        wordy.recipe = replace(RECIPE, words=RECIPE.words + 2)
+        weighed, _ = wordy.loss(batch, draw())
+    torch.testing.assert_close(weighed - plain, 2 * told["words"])
 
 
 @torch.no_grad()
 def test_the_teacher_reads_what_would_tell(wordy: IPAdapterTask, monkeypatch):
     """With its very tokens, and the gates open, there is nothing left to learn."""
     batch, wordy.recipe = wordy.batch(draw()), replace(RECIPE, words=0.0)
+    wordy.network.eval()
     words = wordy._words(batch)
     shut, _ = wordy.loss(batch, draw())
     monkeypatch.setattr(wordy.network, "tokens", lambda vectors: words)
@@ -340,7 +360,7 @@ def test_somebodys_pictures_are_drawn_and_seen(
     folder: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     done = run(
-        "ip-adapter", album, tmp_path / "run", **SHORT, task={"base": str(folder), "ahead": 0}
+        "ip-adapter", album, tmp_path / "run", **SHORT, task={"base": str(folder), "ahead": 4}
     )
     file = done / "model" / "ip-adapter.safetensors"
     pipe = mz.load(done / "model")

@@ -22,6 +22,7 @@ from mezzotint.families.base import Beside, Model
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training import personalised
 from mezzotint.training.data.album import Shot, divided, read_album
+from mezzotint.training.data.other_prompts import other_prompts
 from mezzotint.training.draw import Draw
 from mezzotint.training.presets import RECIPES
 from mezzotint.training.resolve import resolve
@@ -178,6 +179,40 @@ def test_the_weight_of_the_class_counts(foxes, tmp_path):
     (one, prior), (three, same) = losses(1.0), losses(3.0)
     assert prior == same
     assert three - one == pytest.approx(2 * prior, rel=1e-5)
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["network", "and text encoder"])
+def test_other_prompts_stay_as_they_are(text, foxes, tmp_path):
+    def moved(kept: float) -> tuple[float, float]:
+        """How far what is said of other prompts goes, before and after some steps."""
+        asked = {"caption": "a fox", "text": text, "kept": kept}
+        task = personalised.build_lora(*_asked("lora", foxes, tmp_path, **asked))
+        optimizer = torch.optim.Adam(task.network.parameters(), 0.02)
+        found: list[float] = []
+        for step in range(12):
+            draw = Draw(0, step, 4, slice(None), torch.device("cpu"))
+            loss, metrics = task.loss(task.batch(draw), draw)
+            found.append(metrics["moved"].item())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return found[0], found[-1]
+
+    (begun, free), (again, held) = moved(1e-9), moved(10.0)
+    assert begun == again < 1e-9  # but for rounding
+    assert begun < held < 0.3 * free
+    asked = _asked("lora", foxes, tmp_path, caption="a fox", kept=0.0)
+    assert personalised.build_lora(*asked).others is None
+
+
+def test_other_prompts_are_of_the_vocabulary_and_some_are_empty(base):
+    tokenizer = base.encoders[0].tokenizer
+    prompts = other_prompts(tokenizer, 64, 0)
+    assert prompts == other_prompts(tokenizer, 64, 0) != other_prompts(tokenizer, 64, 1)
+    assert [k for k, prompt in enumerate(prompts) if not prompt][:3] == [0, 8, 16]
+    assert len(set(prompts)) > 50
+    lengths = [len(base.encoders[0].ids(prompt)) for prompt in prompts]
+    assert 4 < max(lengths) < 48
 
 
 def test_a_word_is_learnt_alone(foxes, base, tmp_path):

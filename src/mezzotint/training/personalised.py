@@ -11,6 +11,7 @@ from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.album import Album, Shot, read_album, refuse_unsaid
 from mezzotint.training.data.class_pictures import class_pictures
 from mezzotint.training.data.examples import Examples, examples
+from mezzotint.training.data.other_prompts import other_prompts
 from mezzotint.training.data.wordings import Reads, encoded, tokens
 from mezzotint.training.journal import note, note_progress
 from mezzotint.training.process_group import Group
@@ -18,6 +19,8 @@ from mezzotint.training.recipe import Recipe
 from mezzotint.training.tasks.personal import LoRARecipe, LoRATask, refuse_known
 from mezzotint.training.tasks.personal_word import InversionRecipe, InversionTask, NewWord
 from mezzotint.training.teacher import read_base
+
+OTHERS = 64  # prompts; with a T5-XXL each takes 8 MB
 
 Prepare = Callable[[tuple[Shot, ...], Callable[[Shot], tuple[str, ...]]], Examples]
 
@@ -57,6 +60,7 @@ def build_lora(
         prior = _drawn(recipe, task, model, data, group)
     prepare = _preparer(recipe, model, tokens(model) if task.text else encoded(model), data, group)
     train, held_out = prepare(album.shots, task.wordings).divided(recipe.pictures.held_out)
+    others = other_prompts(model.encoders[0].tokenizer, OTHERS, recipe.seed)
     subject = task.instance or task.trigger or task.wordings(album.shots[0])[0]
     return LoRATask(
         task,
@@ -64,6 +68,7 @@ def build_lora(
         train,
         held_out,
         prepare(prior, lambda shot: (shot.caption or task.class_prompt,)) if prior else None,
+        prepare(album.shots, lambda shot: others) if task.kept else None,
         model,
         _trained(
             recipe, task.base, subject, [each.wordings[0] for each in train.ready], len(prior)

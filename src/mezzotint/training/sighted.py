@@ -12,6 +12,7 @@ from mezzotint.adapters.image_encoder import Eye, open_eye
 from mezzotint.checkpoints.diffusers_folder import MODEL_INDEX
 from mezzotint.errors import InputError
 from mezzotint.families.base import Model
+from mezzotint.models.image_words import ImageWords
 from mezzotint.pipeline.load import EMBEDDED, named
 from mezzotint.training.data.album import Shot, read_album, refuse_unsaid
 from mezzotint.training.data.cached import Maker, View, latents
@@ -30,10 +31,11 @@ from mezzotint.training.data.pairs import (
 from mezzotint.training.data.scenes import HELD_OUT_SEEDS
 from mezzotint.training.data.views import Kind
 from mezzotint.training.data.wordings import encoded
+from mezzotint.training.first_words import begin
 from mezzotint.training.journal import note, note_progress
 from mezzotint.training.process_group import Group
 from mezzotint.training.recipe import Recipe
-from mezzotint.training.seeing import plain_unet
+from mezzotint.training.seeing import Source, plain_unet
 from mezzotint.training.tasks.instruct import InstructRecipe, InstructTask
 from mezzotint.training.tasks.ip_adapter import IPAdapterRecipe, IPAdapterTask
 from mezzotint.training.teacher import read_base
@@ -62,19 +64,26 @@ def build_ip_adapter(
     model = read_base(task.base, group.device)
     plain_unet(model, task.base, task.direction)
     eye = _eye(task, model, group)
+
+    def made(train: Source, held_out: Source, look: Sequence[Shown], name: str) -> IPAdapterTask:
+        found = IPAdapterTask(task, recipe.seed, train, held_out, look, model, eye, name)
+        if isinstance(found.network, ImageWords):
+            seed, kept = recipe.seed, home / "data"
+            begin(found.network, train, model, task.ahead, seed, kept, group, note_progress)
+        return found
+
     if source is None:
         sight = as_vectors(eye, group.device)
-        train, held_out, pictures = _world(recipe, task.learns, sight, model, home, group)
-        name = f"ip-{task.learns}"
-        return IPAdapterTask(task, recipe.seed, train, held_out, pictures, model, eye, name)
+        return made(
+            *_world(recipe, task.learns, sight, model, home, group), name=f"ip-{task.learns}"
+        )
     album = read_album(source, note)
     if not model.family.release:
         advice = "words are made of a picture by what is said of it: give a text beside each"
         refuse_unsaid(album.shots, "pictures", advice)
     shots = [replace(shot, companion=shot.file) for shot in album.shots]
     train, held_out = _examples(recipe, shots, model, _vectors(eye), home, group)
-    pictures = _shown(held_out)
-    return IPAdapterTask(task, recipe.seed, train, held_out, pictures, model, eye, "ip-adapter")
+    return made(train, held_out, _shown(held_out), name="ip-adapter")
 
 
 def build_instruct(

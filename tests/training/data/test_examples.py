@@ -10,7 +10,7 @@ from mezzotint.families.base import Canvas
 from mezzotint.families.stable_diffusion import join_xl
 from mezzotint.training.data.album import divided, read_album
 from mezzotint.training.data.cached import latents, pixels
-from mezzotint.training.data.examples import apart, examples, together
+from mezzotint.training.data.examples import PRIOR, apart, examples, together
 from mezzotint.training.data.wordings import encoded, tokens, told, told_by
 from mezzotint.training.draw import Draw
 from mezzotint.training.process_group import Group
@@ -208,12 +208,12 @@ def test_validation_sees_every_shot_once(made):
 def test_the_class_is_a_batch_of_its_own_beside_the_subjects(made, folder):
     shots = shots_of(folder)
     subject, prior = made(shots=shots[:1]), made(shots=shots[1:])
-    batch = together(subject, prior, draw_of(0, 2))
-    own, others = apart(batch)
+    batch = together(subject.batch(draw_of(0, 2)), prior, PRIOR, draw_of(0, 2))
+    own, others = apart(batch, PRIOR)
     assert own.keys() == others.keys() == subject.batch(draw_of(0, 2)).keys()
     assert torch.equal(own["latents"], subject.batch(draw_of(0, 2))["latents"])
     assert not torch.equal(own["latents"].mean(), others["latents"].mean())
-    assert apart(together(subject, None, draw_of(0, 2)))[1] == {}
+    assert apart(together(own, None, PRIOR, draw_of(0, 2)), PRIOR)[1] == {}
 
 
 def test_what_turns_out_to_be_broken_is_skipped_and_what_is_small_is_named(made, folder):

@@ -34,7 +34,7 @@ _RESAMPLER = (
 
 
 IMAGE_WORDS = KeyMap(
-    tuple((f"image_words.{name}", name) for name in ("widen", "narrow", "norm", "gates"))
+    tuple((f"image_words.{name}", name) for name in ("widen", "deepen", "narrow", "norm", "gates"))
 )
 """The names of ``ImageWords``."""
 

@@ -187,21 +187,24 @@ def examples(
 
 
 def together(
-    subject: Examples, prior: Examples | None, draw: Draw, blank: NDArray[np.bool_] | None = None
+    batch: Batch,
+    others: Examples | None,
+    prefix: str,
+    draw: Draw,
+    blank: NDArray[np.bool_] | None = None,
 ) -> Batch:
-    """A batch of the subject and, under names that begin with "prior.", as many of its class.
+    """A batch and, under names that begin with a prefix, as many rows of other examples, if any.
 
     Each has its own size, so the two terms of DreamBooth's loss (Ruiz et al. 2208.12242, eq. 2) are
     two batches; ``apart`` tells them apart.
     """
-    batch = subject.batch(draw, blank)
-    if prior is None:
+    if others is None:
         return batch
-    others = prior.batch(replace(draw, seed=subseed(draw.seed, "prior")), blank)
-    return batch | {PRIOR + name: rows for name, rows in others.items()}
+    rows = others.batch(replace(draw, seed=subseed(draw.seed, prefix.rstrip("."))), blank)
+    return batch | {prefix + name: each for name, each in rows.items()}
 
 
-def apart(batch: Batch, prefix: str = PRIOR) -> tuple[Batch, Batch]:
+def apart(batch: Batch, prefix: str) -> tuple[Batch, Batch]:
     """A batch, and the one under names that begin with a prefix, without it; empty if none does."""
     others = {k.removeprefix(prefix): rows for k, rows in batch.items() if k.startswith(prefix)}
     return {k: rows for k, rows in batch.items() if not k.startswith(prefix)}, others

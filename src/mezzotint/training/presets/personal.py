@@ -20,6 +20,7 @@ _LORA_TASK = LoRARecipe(
     class_prompt="",
     prior_weight=0.0,
     class_pictures=64,
+    kept=0.0,
     caption_dropout=0.1,
     mirror=False,
     times="logit_normal",

@@ -20,10 +20,10 @@ IP_ADAPTER = replace(
         direction=0.5,
         dropout=0.05,
         words=0.05,
-        ahead=900,
+        ahead=3_000,
     ),
     pictures=replace(DENOISER.pictures, scenes=16_384, single=0, held_out=256),
-    steps=2_400,
+    steps=1_500,
     batch=24,
     optimizer="adamw",
     lr=1e-3,
@@ -36,7 +36,14 @@ IP_ADAPTER = replace(
 """The things of a picture, elsewhere; it stands on a model with an image tower."""
 
 IP_STYLE = replace(
-    IP_ADAPTER, name="ip-style", task=replace(IP_ADAPTER.task, learns="style", tokens=4)
+    IP_ADAPTER,
+    name="ip-style",
+    task=replace(IP_ADAPTER.task, learns="style", tokens=4),
+    pictures=replace(IP_ADAPTER.pictures, scenes=4_096),
+    steps=350,
+    warmup=20,
+    validate_every=70,
+    grid_every=175,
 )
 """The style of a picture, for other things."""
 

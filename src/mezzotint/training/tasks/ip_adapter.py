@@ -31,6 +31,7 @@ from mezzotint.training.data.examples import apart
 from mezzotint.training.data.pairs import Shown
 from mezzotint.training.denoising import Times, denoising_losses, noised
 from mezzotint.training.draw import Draw
+from mezzotint.training.first_words import words_of
 from mezzotint.training.images import sheet
 from mezzotint.training.seeing import Source, asked, held_out, left_out, plain_unet
 from mezzotint.training.task import Batch, Metrics
@@ -55,7 +56,7 @@ class IPAdapterRecipe:
             those where both are.
         words: weight of how far image tokens are from the text tower's for what would tell the
             same, by mean square; for a base of the storybook family.
-        ahead: steps that learn by that alone, before the U-Net, which is dear, is asked at all.
+        ahead: steps on the words alone, before the first that asks the U-Net; see ``first_words``.
     """
 
     base: str
@@ -141,13 +142,10 @@ class IPAdapterTask:
             return self._losses(batch, draw, tokens).mean(), {}
         words = self._words(batch).to(tokens)
         unlike = (tokens[:, : words.shape[1]] - words).square().mean()
-        metrics = {"words": unlike.detach()}
-        if draw.step < self.recipe.ahead:
-            return unlike, metrics
         with torch.no_grad():
             goal = self._said(batch, draw, words, torch.ones_like(network.gates))
         loss = (self._said(batch, draw, tokens, network.open()) - goal).square().mean()
-        return loss + self.recipe.words * unlike, metrics
+        return loss + self.recipe.words * unlike, {"words": unlike.detach()}
 
     def validate(self) -> dict[str, float]:
         """The loss on held-out pictures, with ``others`` than their own, and ``without`` any."""
@@ -207,9 +205,9 @@ class IPAdapterTask:
         return decouple(attentions, network.keys_values(tokens), 1.0, lambda rows: slice(None))
 
     def _words(self, batch: Batch) -> Tensor:
-        """The text tower's tokens of what would tell the same, after the one that begins them."""
+        """The text tower's tokens of what would tell the same."""
         rest, telling = apart(batch, TELLING)
-        return asked(self.model, rest | telling).context[:, 1 : 1 + self.recipe.tokens]
+        return words_of(self.model, rest | telling, self.recipe.tokens)
 
     def _said(self, batch: Batch, draw: Draw, tokens: Tensor, shares: Tensor) -> Tensor:
         """The U-Net's output where it reads these tokens among the prompt's."""

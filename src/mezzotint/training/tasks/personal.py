@@ -17,19 +17,20 @@ from mezzotint.adapters.metadata import Trained, kohyas, kohyas_network, modelsp
 from mezzotint.adapters.save import Form
 from mezzotint.diffusion.losses import Distribution, Weighting
 from mezzotint.errors import InputError
-from mezzotint.families.base import Model
+from mezzotint.families.base import Conditioning, Model
 from mezzotint.models.clip import CLIPText
 from mezzotint.pipeline.request import Options
 from mezzotint.training.data.album import Shot
-from mezzotint.training.data.examples import Examples, apart, together
+from mezzotint.training.data.examples import PRIOR, Examples, apart, together
 from mezzotint.training.data.wordings import told, told_by
-from mezzotint.training.denoising import Times, denoising_losses
+from mezzotint.training.denoising import Times, denoising_losses, noised
 from mezzotint.training.draw import Draw, subseed
 from mezzotint.training.low_rank import LowRank
 from mezzotint.training.task import Batch, Metrics
 from mezzotint.training.teacher import sheet_of
 
 FILE = "lora.safetensors"
+OTHERS = "others."
 HELD_OUT_BATCH = 16
 HELD_OUT_TURNS = 4  # visits of each held-out picture: a handful says little at one time each
 SUBJECT = "{}"  # in a prompt of a recipe, for what is learnt
@@ -51,6 +52,8 @@ class LoRARecipe:
         class_prompt: what the subject is one of.
         prior_weight: how much the loss on pictures of the class counts, 0 for no such pictures.
         class_pictures: how many of them are drawn, unless the album has some.
+        kept: weight of how far what is said of other prompts is from what the base says, 0 for
+            none.
         caption_dropout: share of the captions that are left empty, for guidance.
         mirror: whether half of the visits are to mirror images.
         times: the distribution of training times, with ``times_mean`` and ``times_std``.
@@ -71,6 +74,7 @@ class LoRARecipe:
     class_prompt: str
     prior_weight: float
     class_pictures: int
+    kept: float
     caption_dropout: float
     mirror: bool
     times: Distribution
@@ -89,7 +93,12 @@ class LoRARecipe:
 
 
 class LoRATask:
-    """The family's own loss on the pictures and, weighed, on those of their class (eq. 2)."""
+    """The family's own loss on the pictures and, weighed, on those of their class (eq. 2).
+
+    And, where ``others`` tell the pictures in other prompts, how far it moves what is said of
+    those: to be learnt is what the subject's words mean, not what all words do. The base itself is
+    the teacher there (Li and Hoiem 1606.09282), and one LoRA leaves another's words alone too.
+    """
 
     def __init__(
         self,
@@ -98,12 +107,15 @@ class LoRATask:
         train: Examples,
         held_out: Examples,
         prior: Examples | None,
+        others: Examples | None,
         model: Model,
         trained: Trained,
     ) -> None:
         self.recipe, self.seed = recipe, seed
-        self.train, self.held_out, self.prior = train, held_out, prior
+        self.train, self.held_out = train, held_out
+        self.prior, self.others = prior, others
         self.model, self.trained = model, trained
+        self.times = Times(recipe.times, recipe.times_mean, recipe.times_std)
         readers = {
             name: module
             for name, module in model.modules.items()
@@ -118,19 +130,27 @@ class LoRATask:
         )
 
     def batch(self, draw: Draw) -> Batch:
-        """Rows of ``Examples.batch``, and those of the class under names that begin "prior."."""
+        """Rows of ``Examples.batch``; under names that begin "prior." those of the class, under
+        "others." those that other prompts tell."""
         blank = draw.chances("dropout") < self.recipe.caption_dropout
-        return together(self.train, self.prior, draw, blank)
+        batch = together(self.train.batch(draw, blank), self.prior, PRIOR, draw, blank)
+        return together(batch, self.others, OTHERS, draw)
 
     def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
-        """The mean loss of the batch; ``prior`` is that of the class, before it is weighed."""
-        own, others = apart(batch)
-        loss = self._losses(own, draw).mean()
-        if not others:
-            return loss, {}
-        elsewhere = replace(draw, seed=subseed(draw.seed, "prior"))
-        prior = self._losses(others, elsewhere).mean()
-        return loss + self.recipe.prior_weight * prior, {"prior": prior}
+        """The mean loss of the batch; ``prior`` is that of the class, and ``moved`` how far what
+        is said of other prompts has moved, before they are weighed."""
+        rest, others = apart(batch, OTHERS)
+        own, prior = apart(rest, PRIOR)
+        loss, metrics = self._losses(own, draw).mean(), {}
+        if prior:
+            elsewhere = replace(draw, seed=subseed(draw.seed, "prior"))
+            metrics["prior"] = self._losses(prior, elsewhere).mean()
+            loss = loss + self.recipe.prior_weight * metrics["prior"]
+        if others:
+            elsewhere = replace(draw, seed=subseed(draw.seed, "others"))
+            metrics["moved"] = self._moved(others, elsewhere).mean()
+            loss = loss + self.recipe.kept * metrics["moved"]
+        return loss, metrics
 
     def validate(self) -> dict[str, float]:
         """The loss on held-out pictures, at the same times and with the same noise every time."""
@@ -148,12 +168,25 @@ class LoRATask:
         self.network.save(folder / FILE, self.model.parts, about, recipe.form)
 
     def _losses(self, batch: Batch, draw: Draw) -> Tensor:
-        recipe, model = self.recipe, self.model
-        conditioning = told_by(model, batch) if recipe.text else told(batch)
-        times = Times(recipe.times, recipe.times_mean, recipe.times_std)
         return denoising_losses(
-            model, batch["latents"], conditioning, draw, times, recipe.weighting
+            self.model,
+            batch["latents"],
+            self._told(batch),
+            draw,
+            self.times,
+            self.recipe.weighting,
         )
+
+    def _moved(self, batch: Batch, draw: Draw) -> Tensor:
+        """How far the network's output is from the base's, by mean square, (b,)."""
+        x, t, _ = noised(self.model, batch["latents"], draw, self.times)
+        with torch.no_grad(), self.network.off():
+            before = self.model.network_for(self._told(batch))(x, t)
+        after = self.model.network_for(self._told(batch))(x, t)
+        return (after - before).float().square().flatten(1).mean(1)
+
+    def _told(self, batch: Batch) -> Conditioning:
+        return told_by(self.model, batch) if self.recipe.text else told(batch)
 
 
 def fixed_loss(
