@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from unets import SMALL
 
+import mezzotint as mz
 from mezzotint.adapters.base import Adapter, attached
 from mezzotint.adapters.image_attention import join
 from mezzotint.adapters.image_encoder import image_encoder
@@ -263,3 +264,23 @@ def test_its_contents_are_its_weights_and_the_picture(folder: Path) -> None:
         found.append(injected.contents())
     assert found[0] == found[1]
     assert len(set(found)) == 3
+
+
+def test_the_packages_own_takes_over_a_style():
+    """Neon art is dark, whatever it shows; a picture in the style that all have changes little."""
+    pipe = mz.load(engine="eager")
+    few = {"steps": 6, "seed": 3}
+    neon, usual = (
+        pipe.generate(f"a tree in a village{said}", **few).images[0] for said in (", neon art", "")
+    )
+
+    def light(*adapters: Adapter) -> float:
+        with pipe.attached(*adapters):
+            drawn = pipe.generate("a cow on a farm", **few).images[0]
+        return float(np.asarray(drawn.convert("L")).mean())
+
+    alone, as_usual, as_neon = (
+        light(*(ip_adapter("style", one) for one in shown)) for shown in ((), (usual,), (neon,))
+    )
+    assert as_neon < 0.5 * alone
+    assert as_usual > 0.7 * alone

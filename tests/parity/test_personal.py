@@ -114,7 +114,7 @@ def trained(model: Model, task: LoRARecipe) -> LoRATask:
     """A task whose LoRA is nowhere zero, as after some steps."""
     torch.manual_seed(0)
     none: Any = None
-    made = LoRATask(task, 0, none, none, None, model, none)
+    made = LoRATask(task, 0, none, none, None, None, model, none)
     with torch.no_grad():
         for weight in made.network.parameters():
             weight.add_(torch.randn_like(weight) / 20)

@@ -34,7 +34,7 @@ _LORA_TASK = LoRARecipe(
 LORA = replace(
     DENOISER,
     name="lora",
-    task=_LORA_TASK,
+    task=replace(_LORA_TASK, kept=3.0, caption_dropout=0.0),
     pictures=replace(DENOISER.pictures, held_out=8),
     steps=400,
     batch=8,
