@@ -88,6 +88,11 @@ def words_of(model: Model, batch: Batch, count: int) -> Tensor:
     return asked(model, batch).context[:, 1 : 1 + count]
 
 
+def unlike(tokens: Tensor, words: Tensor) -> Tensor:
+    """The mean square of image tokens (b, n, d) less as many or fewer words (b, m, d)."""
+    return (tokens[:, : words.shape[1]] - words).square().mean()
+
+
 def _fit(
     network: ImageWords,
     vectors: Tensor,
@@ -102,9 +107,8 @@ def _fit(
         for each in optimizer.param_groups:
             each["lr"] = LR * lr_scale(step, steps, WARMUP, DECAY, "linear")
         rows = torch.randint(len(vectors), (ROWS,), generator=chance)
-        unlike = (network.tokens(vectors[rows]) - words[rows]).square().mean()
         optimizer.zero_grad()
-        unlike.backward()
+        unlike(network.tokens(vectors[rows]), words[rows]).backward()
         optimizer.step()
         if (step + 1) % TOLD == 0:
             progress("steps on a picture's words", step + 1, steps)

@@ -10,7 +10,7 @@ from mezzotint.families.base import Model
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.album import Album, Shot, read_album, refuse_unsaid
 from mezzotint.training.data.class_pictures import class_pictures
-from mezzotint.training.data.examples import Examples, examples
+from mezzotint.training.data.examples import Examples, examples, retold
 from mezzotint.training.data.other_prompts import other_prompts
 from mezzotint.training.data.wordings import Reads, encoded, tokens
 from mezzotint.training.journal import note, note_progress
@@ -20,7 +20,7 @@ from mezzotint.training.tasks.personal import LoRARecipe, LoRATask, refuse_known
 from mezzotint.training.tasks.personal_word import InversionRecipe, InversionTask, NewWord
 from mezzotint.training.teacher import read_base
 
-OTHERS = 64  # prompts; with a T5-XXL each takes 8 MB
+OTHER_PROMPTS = 64  # with a T5-XXL each takes 8 MB
 
 Prepare = Callable[[tuple[Shot, ...], Callable[[Shot], tuple[str, ...]]], Examples]
 
@@ -58,9 +58,13 @@ def build_lora(
         refuse_known(model, task.trigger, "trigger")
     if task.prior_weight and not prior:
         prior = _drawn(recipe, task, model, data, group)
-    prepare = _preparer(recipe, model, tokens(model) if task.text else encoded(model), data, group)
+    reads = tokens(model) if task.text else encoded(model)
+    prepare = _preparer(recipe, model, reads, data, group)
     train, held_out = prepare(album.shots, task.wordings).divided(recipe.pictures.held_out)
-    others = other_prompts(model.encoders[0].tokenizer, OTHERS, recipe.seed)
+    others = None
+    if task.kept:
+        prompts = other_prompts(model.encoders[0].tokenizer, OTHER_PROMPTS, recipe.seed)
+        others = retold(train, prompts, reads)
     subject = task.instance or task.trigger or task.wordings(album.shots[0])[0]
     return LoRATask(
         task,
@@ -68,7 +72,7 @@ def build_lora(
         train,
         held_out,
         prepare(prior, lambda shot: (shot.caption or task.class_prompt,)) if prior else None,
-        prepare(album.shots, lambda shot: others) if task.kept else None,
+        others,
         model,
         _trained(
             recipe, task.base, subject, [each.wordings[0] for each in train.ready], len(prior)

@@ -10,10 +10,11 @@ from mezzotint.families.base import Canvas
 from mezzotint.families.stable_diffusion import join_xl
 from mezzotint.training.data.album import divided, read_album
 from mezzotint.training.data.cached import latents, pixels
-from mezzotint.training.data.examples import PRIOR, apart, examples, together
+from mezzotint.training.data.examples import apart, examples, retold, together
 from mezzotint.training.data.wordings import encoded, tokens, told, told_by
 from mezzotint.training.draw import Draw
 from mezzotint.training.process_group import Group
+from mezzotint.training.tasks.personal import PRIOR
 
 ALONE = Group(0, 1, torch.device("cpu"))
 SHAPES = [(32, 32), (40, 40), (60, 20), (20, 60)]
@@ -214,6 +215,16 @@ def test_the_class_is_a_batch_of_its_own_beside_the_subjects(made, folder):
     assert torch.equal(own["latents"], subject.batch(draw_of(0, 2))["latents"])
     assert not torch.equal(own["latents"].mean(), others["latents"].mean())
     assert apart(together(own, None, PRIOR, draw_of(0, 2)), PRIOR)[1] == {}
+
+
+def test_the_same_shots_are_told_otherwise(made, tiny_model):
+    every = made()
+    other = retold(every, ("a whale", ""), tokens(tiny_model))
+    assert [each.views for each in other.ready] == [each.views for each in every.ready]
+    windows = {tuple(row) for row in tiny_model.encoders[0].windows(["a whale", ""]).tolist()}
+    rows = [other.batch(draw_of(step, 4)) for step in range(4)]
+    assert {tuple(row) for each in rows for row in each["tokens"].tolist()} == windows
+    assert torch.equal(rows[0]["latents"], every.batch(draw_of(0, 4))["latents"])
 
 
 def test_what_turns_out_to_be_broken_is_skipped_and_what_is_small_is_named(made, folder):

@@ -24,8 +24,6 @@ from mezzotint.training.task import Batch
 
 T = TypeVar("T")
 
-PRIOR = "prior."
-
 
 @dataclass(frozen=True)
 class Ready:
@@ -181,6 +179,15 @@ def examples(
         _warn(shots, broken, ready, warn)
     if not ready:
         raise InputError(f"no picture can be read: {named(broken)}")
+    return _told(ready, reads)
+
+
+def retold(some: Examples, wordings: tuple[str, ...], reads: Reads) -> Examples:
+    """The same shots, of each of which these wordings are told."""
+    return _told([replace(each, wordings=wordings) for each in some.ready], reads)
+
+
+def _told(ready: Sequence[Ready], reads: Reads) -> Examples:
     # before training: a text encoder is not asked again, nor may it have changed
     asked = {(wording, each.canvas) for each in ready for wording in (*each.wordings, "")}
     return Examples(ready, {key: reads(*key) for key in sorted(asked, key=repr)})

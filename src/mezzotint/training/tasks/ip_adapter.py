@@ -31,7 +31,7 @@ from mezzotint.training.data.examples import apart
 from mezzotint.training.data.pairs import Shown
 from mezzotint.training.denoising import Times, denoising_losses, noised
 from mezzotint.training.draw import Draw
-from mezzotint.training.first_words import words_of
+from mezzotint.training.first_words import unlike, words_of
 from mezzotint.training.images import sheet
 from mezzotint.training.seeing import Source, asked, held_out, left_out, plain_unet
 from mezzotint.training.task import Batch, Metrics
@@ -141,11 +141,20 @@ class IPAdapterTask:
         if not isinstance(network, ImageWords):
             return self._losses(batch, draw, tokens).mean(), {}
         words = self._words(batch).to(tokens)
-        unlike = (tokens[:, : words.shape[1]] - words).square().mean()
+        far = unlike(tokens, words)
+        told = asked(self.model, batch)
+        x, t, _ = noised(self.model, batch["latents"], draw, self.times)
+
+        def said(read: Tensor, shares: Tensor) -> Tensor:
+            """The U-Net's output where it reads these tokens among the prompt's."""
+            with ExitStack() as shown:
+                shown.callback(join(self.attentions, read, shares, _all_see))
+                return self.model.network_for(told)(x, t).float()
+
         with torch.no_grad():
-            goal = self._said(batch, draw, words, torch.ones_like(network.gates))
-        loss = (self._said(batch, draw, tokens, network.open()) - goal).square().mean()
-        return loss + self.recipe.words * unlike, {"words": unlike.detach()}
+            goal = said(words, torch.ones_like(network.gates))
+        loss = (said(tokens, network.open()) - goal).square().mean()
+        return loss + self.recipe.words * far, {"words": far.detach()}
 
     def validate(self) -> dict[str, float]:
         """The loss on held-out pictures, with ``others`` than their own, and ``without`` any."""
@@ -208,13 +217,6 @@ class IPAdapterTask:
         """The text tower's tokens of what would tell the same."""
         rest, telling = apart(batch, TELLING)
         return words_of(self.model, rest | telling, self.recipe.tokens)
-
-    def _said(self, batch: Batch, draw: Draw, tokens: Tensor, shares: Tensor) -> Tensor:
-        """The U-Net's output where it reads these tokens among the prompt's."""
-        x, t, _ = noised(self.model, batch["latents"], draw, self.times)
-        with ExitStack() as shown:
-            shown.callback(join(self.attentions, tokens, shares, _all_see))
-            return self.model.network_for(asked(self.model, batch))(x, t).float()
 
 
 def _all_see(rows: int) -> list[bool]:

@@ -21,7 +21,7 @@ from mezzotint.families.base import Conditioning, Model
 from mezzotint.models.clip import CLIPText
 from mezzotint.pipeline.request import Options
 from mezzotint.training.data.album import Shot
-from mezzotint.training.data.examples import PRIOR, Examples, apart, together
+from mezzotint.training.data.examples import Examples, apart, together
 from mezzotint.training.data.wordings import told, told_by
 from mezzotint.training.denoising import Times, denoising_losses, noised
 from mezzotint.training.draw import Draw, subseed
@@ -30,7 +30,7 @@ from mezzotint.training.task import Batch, Metrics
 from mezzotint.training.teacher import sheet_of
 
 FILE = "lora.safetensors"
-OTHERS = "others."
+PRIOR, OTHERS = "prior.", "others."
 HELD_OUT_BATCH = 16
 HELD_OUT_TURNS = 4  # visits of each held-out picture: a handful says little at one time each
 SUBJECT = "{}"  # in a prompt of a recipe, for what is learnt
