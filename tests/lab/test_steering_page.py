@@ -135,6 +135,29 @@ def test_adapters_are_drawn_without_and_with(steering, pipe, folder: Path):
     steering.locator("#control .said", has_text="box 'here'").wait_for()
 
 
+def test_what_is_asked_for_first_goes_with_what_is_shown(page, address, pipe):
+    told = abilities.told(pipe) | {"sights": ["content", "style"]}
+    page.route("**/api/steering", lambda route: route.fulfill(json=told))
+    page.goto(f"{address}/lessons/steering")
+    page.locator("#able", has_text="at 32 pixels").wait_for()
+    name, prompt = (page.locator(f"#sight [name={each}]") for each in ("name", "prompt"))
+    first = prompt.input_value()
+    name.select_option("style")
+    second = prompt.input_value()
+    name.select_option("content")
+    assert first == prompt.input_value() != second
+    prompt.fill("on the moon")
+    name.select_option("style")
+    assert prompt.input_value() == "on the moon"
+    before, image = picture(page), page.locator("#picture .before")
+    first = image.get_attribute("src")
+    page.locator(".subjects label", has=page.get_by_role("img", name="sailboat in neon")).click()
+    page.wait_for_function(
+        "first => document.querySelector('#picture .before').src !== first", arg=first
+    )
+    assert np.asarray(picture(page)).mean() < np.asarray(before).mean() / 2  # it is dark
+
+
 def test_other_edits_are_drawn(steering):
     steering.fill("#expand [name=left]", "0")
     go(steering, "expand")

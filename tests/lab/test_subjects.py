@@ -56,6 +56,15 @@ def test_a_subject_is_a_scene_with_nothing_lost(name: str, subjects, pipe: Pipel
     assert name in CORE
 
 
+@pytest.mark.parametrize("style", ["neon", "watercolour"])
+def test_a_style_to_take_over_is_shown_by_a_scene_in_it(style: str, subjects) -> None:
+    scene, file = subjects.STYLED[style], STATIC / "steering" / f"{style}.webp"
+    assert scene.style == style
+    with Image.open(file) as image:
+        picture = np.asarray(image.convert("RGB"), int)
+    assert np.abs(picture - np.asarray(subjects.picture(scene), int)).max() <= 2
+
+
 @pytest.mark.parametrize("script", ["picker.js", "dissolve.js"])
 def test_pages_show_all_of_them(script: str) -> None:
     (listed,) = re.findall(r"SUBJECTS = (\[.*?\])", (STATIC / script).read_text())

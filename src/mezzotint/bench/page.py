@@ -21,7 +21,7 @@ def machine() -> str:
 
 
 def write(page: Path, text: str) -> None:
-    """Put a section into a page, in the place of the last one with its title.
+    """Put a section into a page: where the one with its title was, or else at the end.
 
     Args:
         page: a Markdown file; its folder and itself are made if they are not there.
@@ -32,6 +32,10 @@ def write(page: Path, text: str) -> None:
     """
     title = text.split("\n", 1)[0]
     report = page.read_text("utf-8") if page.exists() else "# Benchmarks\n"
-    rest = re.sub(rf"^{re.escape(title)}\n.*?(?=^## |\Z)", "", report, flags=re.M | re.S)
+    # a function, so that no backslash of the text is read as a group
+    section = re.compile(rf"^{re.escape(title)}\n.*?(?=^## |\Z)", flags=re.M | re.S)
+    whole, found = section.subn(lambda _: f"{text.rstrip()}\n\n", report, count=1)
+    if not found:
+        whole = f"{report.rstrip()}\n\n{text}"
     made(page.parent)
-    write_whole(page, f"{rest.rstrip()}\n\n{text}".encode())
+    write_whole(page, f"{whole.rstrip()}\n".encode())

@@ -10,6 +10,14 @@ const STRIP = ["0.2", "0.4", "0.6", "0.8", "1"];
 const EDIT = "/api/steering/edit";
 const DRAW = "/api/steering/draw";
 
+// Beside the lab's own subjects, pictures whose style is not the model's own.
+const PICTURES = [
+  ...SUBJECTS.map((name) => [name, `/static/subjects/${name}.webp`]),
+  ...["neon", "watercolour"].map((style) => [`sailboat in ${style}`, `/static/steering/${style}.webp`]),
+];
+// What an IP-Adapter of ours is asked for at first, by what of a picture it shows.
+const ASKED = { content: "in a city at night", style: "a castle on a hill" };
+
 const state = { able: null, picture: null, turn: 0 };
 const seed = () => $("seed").value || "0";
 const field = (section, name) => section.querySelector(`form [name="${name}"]`);
@@ -49,9 +57,9 @@ async function open(file) {
 
 function subjects() {
   const place = document.querySelector(".subjects");
-  for (const [k, name] of SUBJECTS.entries()) {
+  for (const [k, [name, src]] of PICTURES.entries()) {
     const radio = make("input", { type: "radio", name: "subject", value: name });
-    const image = make("img", { src: `/static/subjects/${name}.webp`, alt: name });
+    const image = make("img", { src, alt: name });
     radio.checked = k === 0;
     radio.addEventListener("change", () => use(image).catch(fails));
     place.append(make("label", {}, radio, image));
@@ -207,6 +215,13 @@ live($("word"), (form) => {
   return [{ path: DRAW, asked: { prompt: prompt.replaceAll("{}", name), seed: seed() }, captions: [name] }];
 });
 
+// What was typed stays.
+function lookedFor() {
+  const asked = field($("sight"), "prompt");
+  const own = ASKED[field($("sight"), "name").value];
+  if (own && Object.values(ASKED).includes(asked.value)) asked.value = own;
+}
+
 function strengthMoved() {
   if (!state.able) return;
   const { levels, strengths } = state.able;
@@ -259,6 +274,7 @@ async function begin() {
   blank.getContext("2d").fillRect(0, 0, size, size);
   ground.show(blank);
   if (able.controls.length) named();
+  lookedFor();
   strengthMoved();
   rankMoved();
   await subjects();
@@ -271,6 +287,7 @@ field($("strength"), "strength").addEventListener("input", strengthMoved);
 field($("strength"), "strength").addEventListener("change", () => strength.form.requestSubmit());
 $("rank").addEventListener("input", rankMoved);
 field(control, "name").addEventListener("change", named);
+field($("sight"), "name").addEventListener("change", lookedFor);
 for (const name of ["kind", "low", "high", "boxes"]) field(control, name).addEventListener("change", map);
 boxed();
 $("file").addEventListener("change", () => $("file").files[0] && open($("file").files[0]));
