@@ -253,9 +253,37 @@ def _emerged(page: Page) -> None:
     _top(page, "#said")
 
 
-def _attended(page: Page) -> None:
-    page.click("#go")
-    page.locator("#go:enabled").wait_for(timeout=LONG)
+def _gone(page: Page) -> None:
+    """What the page's first button does, from where it begins."""
+    page.locator("#go:enabled").click(timeout=LONG)
+    page.wait_for_timeout(SETTLED)
+    done = "#stop:disabled" if page.locator("#stop").count() else "#go:enabled"
+    page.locator(done).wait_for(timeout=LONG)
+    _top(page, ".stage")
+
+
+def _dissolved(page: Page) -> None:
+    page.fill("#t", "350")
+    page.wait_for_timeout(SETTLED)
+    _top(page, ".stage")
+
+
+def _in_a_style(page: Page) -> None:
+    page.locator("#able", has_text="pixels").wait_for(timeout=LONG)
+    page.locator(".subjects label").nth(4).click()
+    page.select_option("#sight [name=name]", "style")
+    page.locator("#sight form button").first.click()
+    page.locator("#sight .said", has_text="Done").wait_for(timeout=LONG)
+    _top(page, "#sight")
+
+
+def _measured(page: Page) -> None:
+    page.locator("#measure:enabled").wait_for(timeout=LONG)
+    _top(page, ".stage")
+
+
+def _looked_at(page: Page) -> None:
+    page.wait_for_timeout(SETTLED)
     _top(page, ".stage")
 
 
@@ -270,10 +298,11 @@ def _made(page: Page) -> None:
 
 def _top(page: Page, what: str) -> None:
     """Scroll so that something is at the top."""
-    page.locator(what).first.evaluate("each => scrollTo(0, each.getBoundingClientRect().y - 20)")
+    page.locator(what).first.evaluate("each => scrollBy(0, each.getBoundingClientRect().y - 20)")
 
 
 LONG = 600_000  # ms, for a machine that has much else to do
+SETTLED = 3000
 DRAWN = (
     "a castle on a beach at sunset",
     "a rocket in space",
@@ -283,7 +312,16 @@ DRAWN = (
 SHOWN: dict[str, tuple[str, str, Callable[[Page], None]]] = {
     "contents": ("/", "light", _begun),
     "emerge": ("/lessons/emerge", "light", _emerged),
-    "text": ("/lessons/text", "dark", _attended),
+    "text": ("/lessons/text", "dark", _gone),
+    "dissolve": ("/lessons/dissolve", "light", _dissolved),
+    "trick": ("/lessons/trick", "dark", _gone),
+    "latents": ("/lessons/latents", "light", _gone),
+    "guidance": ("/lessons/guidance", "light", _gone),
+    "samplers": ("/lessons/samplers", "dark", _gone),
+    "steering": ("/lessons/steering", "light", _in_a_style),
+    "kinds": ("/lessons/kinds", "dark", _gone),
+    "wild": ("/lessons/wild", "light", _looked_at),
+    "production": ("/lessons/production", "dark", _measured),
     "studio": ("/studio", "light", _made),
 }
 
