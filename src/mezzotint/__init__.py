@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mezzotint.adapters.lora import lora
     from mezzotint.adapters.savings import deepcache, first_block, token_merging
     from mezzotint.errors import InputError
-    from mezzotint.pipeline.editing.masks import box, word
+    from mezzotint.pipeline.editing.masks import box, relevant, word
     from mezzotint.pipeline.load import load
     from mezzotint.pipeline.pipeline import Output, Pipeline, Step
 
@@ -28,6 +28,7 @@ __all__ = [
     "ip_adapter",
     "load",
     "lora",
+    "relevant",
     "token_merging",
     "word",
 ]
@@ -51,6 +52,7 @@ _HOMES = {
     "ip_adapter": "mezzotint.adapters.ip_adapter",
     "load": "mezzotint.pipeline.load",
     "lora": "mezzotint.adapters.lora",
+    "relevant": "mezzotint.pipeline.editing.masks",
     "token_merging": "mezzotint.adapters.savings",
     "word": "mezzotint.pipeline.editing.masks",
 }

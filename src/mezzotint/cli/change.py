@@ -27,7 +27,8 @@ class Change:
             metavar="MASK",
             help="Where to paint anew; the rest stays, bit for bit. A picture of IN's size, white "
             "there; box:0.1,0.2,0.5,0.9, its left, top, right and bottom, or in pixels; or "
-            "word:fox, where IN shows a word of --source or PROMPT.",
+            "word:fox, where IN shows a word of --source or PROMPT; or relevant, where PROMPT "
+            "changes what is seen, as an instruction or beside --source.",
         ),
     ] = None
     strength: Annotated[
@@ -89,17 +90,19 @@ class Change:
 
 
 def mask_of(text: str) -> "Mask":
-    """Read a mask: box:L,T,R,B or word:WORD or a picture's file.
+    """Read a mask: box:L,T,R,B or word:WORD or relevant or relevant:SHARE or a picture's file.
 
     Raises:
         InputError: it is none of these.
     """
-    from mezzotint.pipeline.editing.masks import box, word
+    from mezzotint.pipeline.editing.masks import box, relevant, word
     from mezzotint.pipeline.editing.pictures import read
 
     kind, _, rest = text.partition(":")
     if kind == "word":
         return word(rest)
+    if kind == "relevant":
+        return relevant(_number(text, rest)) if rest else relevant()
     if kind != "box":
         return read(Path(text))
     numbers = [_number(text, part) for part in rest.split(",")]

@@ -66,7 +66,8 @@ class EditOptions(Options, total=False):
 
     Attributes:
         mask: where it is painted anew: a picture of its size, white there, or its file; `mz.box`;
-            or `mz.word`. All else comes back bit for bit. Grey is a strength of its own.
+            `mz.word`; or `mz.relevant`. All else comes back bit for bit. Grey is a strength of its
+            own.
         strength: 0…1, share of the steps that are taken; of time, where steps are even in noise
             (karras). 0 gives the picture back, 1 begins with noise alone. By default 0.6, and 1
             with a mask, with ``expand``, with ``source`` and with models that see the picture.

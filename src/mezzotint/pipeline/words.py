@@ -6,25 +6,20 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mezzotint.adapters.attention import watched
-from mezzotint.adapters.negatives import negative_rows
-from mezzotint.diffusion import denoiser
-from mezzotint.diffusion.noise import seeded
 from mezzotint.errors import InputError, unknown
 from mezzotint.families.base import Canvas, Conditioning, Model
 from mezzotint.families.text import Encoded, TextEncoder
 from mezzotint.pipeline.attaching import known_words
 from mezzotint.pipeline.chunking import Segment
 from mezzotint.pipeline.conditioning import cut, encode_windows, segmented
+from mezzotint.pipeline.looking import above, contrast, noised, otsu, resized, taken_for
 from mezzotint.pipeline.prompts import DIALECTS, Chunk, Dialect, Span, parse
 from mezzotint.pipeline.request import MAX_STEPS
 
-NOISES = (0.4, 0.5, 0.6, 0.7)  # shares of noise, σ/(α + σ), with which a picture is looked at
 RIVALS, NOTICED = 3, 1 / 6  # other words that count; share of the word's attention from which on
-EDGE = 0.15  # half the height of the step at a mask's edge
 DIALECT = DIALECTS["mezzotint"]
 
 Place = tuple[int, int]
@@ -210,23 +205,22 @@ def word_mask(
     h, w = latents.shape[2:]
     height, width = h * model.factor, w * model.factor
     chunks, reading = _saying(model, prompt, word, Canvas(height, width), dialect)
-    draw = seeded([0])
-    looks = [_noised(model, latents, draw(latents), noise) for noise in NOISES]
+    views = noised(model, latents)
     with watched(model.network) as watch:
-        whole = _seen(model, reading.told, latents, looks)
+        whole = taken_for(model, reading.told, latents, views)
     attention = watch.take()[0]
 
-    def contrast(left_out: str) -> Tensor:
+    def without(left_out: str) -> Tensor:
         told = _without(model, chunks, reading, left_out, Canvas(height, width), dialect).told
-        pairs = zip(whole, _seen(model, told, latents, looks), strict=True)
-        return _blurred(sum(((a - b).abs().mean(1, True) for a, b in pairs), torch.zeros(1)))
+        return contrast(whole, taken_for(model, told, latents, views))
 
-    own = contrast(word)
-    others = [contrast(rival).square() for rival in _rivals(reading, word, attention)]
+    own = without(word)
+    others = [without(rival).square() for rival in _rivals(reading, word, attention)]
     share = own.square() / sum(others, start=own.square())
     attended = attention[reading.of(word)].mean(0)[None, None]
-    shown = (_resized(attended, (h, w)) * own).sqrt() * share
-    return _resized(_soft(shown / shown.max()), (height, width)).clamp(0, 1)
+    shown = (resized(attended, (h, w)) * own).sqrt() * share
+    shown = shown / shown.max()
+    return resized(above(otsu(shown), shown), (height, width)).clamp(0, 1)
 
 
 def _saying(
@@ -267,16 +261,6 @@ def _rivals(reading: Reading, word: str, attention: Tensor) -> list[str]:
     return [other for other in most if found[other] > NOTICED]
 
 
-def _seen(
-    model: Model, told: Conditioning, latents: Tensor, looks: Sequence[tuple[Tensor, Tensor]]
-) -> list[Tensor]:
-    """What the network takes noised pictures (1, c, h, w) for at their times."""
-    negative_rows(model.network, (False,))
-    network = model.network_for(replace(told, beside=_beside(model, latents)))
-    denoise = denoiser(network, model.family.process, model.family.prediction)
-    return [denoise(x, t) for x, t in looks]
-
-
 def _cut_out(chunks: Sequence[Chunk], places: Sequence[Place]) -> list[Chunk]:
     """What is said without the characters at ``places``."""
     start = 0
@@ -290,46 +274,3 @@ def _cut_out(chunks: Sequence[Chunk], places: Sequence[Place]) -> list[Chunk]:
         return replace(span, text=left, embedding=span.embedding and left == text)
 
     return [tuple(rest(span) for span in chunk) for chunk in chunks]
-
-
-def _beside(model: Model, latents: Tensor) -> Tensor | None:
-    """What a network made for editing is told: the picture, nothing of it to be painted anew."""
-    takes = model.family.beside
-    if takes is None:
-        return None
-    image = model.decode_latents(latents)
-    joined = takes.channels(model, image, torch.zeros_like(image[:, :1]) if takes.masked else None)
-    return joined
-
-
-def _noised(model: Model, latents: Tensor, eps: Tensor, noise: float) -> tuple[Tensor, Tensor]:
-    """x_t with this share of noise, and t."""
-    process = model.family.process
-    t = process.time_of(torch.tensor(noise / (1 - noise), dtype=torch.float64))
-    return process.diffuse(latents, eps, t).to(latents), t
-
-
-def _resized(maps: Tensor, sides: tuple[int, int]) -> Tensor:
-    return F.interpolate(maps, sides, mode="bilinear", align_corners=False)
-
-
-def _blurred(x: Tensor) -> Tensor:
-    """The mean over a sixteenth of the picture's sides each way."""
-    reach = max(1, min(x.shape[2:]) // 16)
-    return F.avg_pool2d(x, 2 * reach + 1, 1, reach, count_include_pad=False)
-
-
-def _soft(x: Tensor) -> Tensor:
-    """0 below Otsu's threshold of x in [0, 1], and 1 above it, with a smooth step in between.
-
-    The threshold parts the values in two where the variance between the parts is largest (Otsu
-    1979).
-    """
-    values = x.flatten().sort().values
-    below = torch.arange(1, len(values), device=x.device)
-    above, sums = len(values) - below, values.cumsum(0)
-    apart = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
-    at = int((below * above * apart.square()).argmax())
-    threshold = (values[at] + values[at + 1]) / 2
-    step = ((x - threshold + EDGE) / (2 * EDGE)).clamp(0, 1)
-    return step.square() * (3 - 2 * step)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mezzotint.errors import InputError
 from mezzotint.families.base import Family
 from mezzotint.families.editing import instructs
-from mezzotint.pipeline.editing.masks import Box, Mask, Word
+from mezzotint.pipeline.editing.masks import Box, Mask, Relevant, Word
 from mezzotint.pipeline.editing.outpaint import Expand
 from mezzotint.pipeline.metadata import recipe as names
 from mezzotint.pipeline.request import MAX_CFG
@@ -29,7 +29,7 @@ class Change:
     @property
     def fields(self) -> dict[str, object]:
         """What a picture's metadata tell of it."""
-        mask = str(self.mask) if isinstance(self.mask, Box | Word) else "a picture"
+        mask = str(self.mask) if isinstance(self.mask, Box | Word | Relevant) else "a picture"
         told = {
             names.STRENGTH: self.strength,
             names.IMAGE_CFG: self.image_cfg,
@@ -71,6 +71,11 @@ def checked(
         raise InputError(f"expand and {other}: one at a time, then edit the result")
     if source is not None and beside is not None:
         raise InputError(f"source: not with {beside.purpose}, whose network sees the picture")
+    if isinstance(mask, Relevant) and source is None and not instructs(family):
+        raise InputError(
+            f"mask {mask}: say with source what the picture shows now, or load a model that takes "
+            "instructions"
+        )
     if passes is None:
         passes = 1 if expand is None or (beside is not None and beside.masked) else PASSES
     if source is not None and passes != 1:

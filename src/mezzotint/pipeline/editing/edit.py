@@ -16,10 +16,11 @@ from mezzotint.families.base import Family, Model
 from mezzotint.pipeline.drawing import Ground, Subject
 from mezzotint.pipeline.editing import regions, reword
 from mezzotint.pipeline.editing.change import Change, checked
-from mezzotint.pipeline.editing.masks import Mask, Word
+from mezzotint.pipeline.editing.masks import Found, Mask, Relevant, Word
 from mezzotint.pipeline.editing.outpaint import Expand, Window, margins, mirrored, windows
 from mezzotint.pipeline.editing.pictures import Fit, Size, laid_on, read, resized
 from mezzotint.pipeline.prompts import DIALECTS
+from mezzotint.pipeline.relevance import relevance_mask
 from mezzotint.pipeline.request import Options, Request, complete
 from mezzotint.pipeline.words import word_mask
 
@@ -142,7 +143,8 @@ def _kept(
 ) -> tuple[Edit, Request]:
     """An edit within a picture, as large as that or as is asked."""
     family, mask, size = model.family, change.mask, picture.size
-    region = None if mask is None or isinstance(mask, Word) else regions.grey(mask, size)
+    found = isinstance(mask, Word | Relevant)
+    region = None if mask is None or found else regions.grey(mask, size)
     if options.get("width") is None and options.get("height") is None:
         fit = Fit.of(size, family)
         request = _requested(family, prompt, fit.padded, options)
@@ -154,11 +156,9 @@ def _kept(
         size = request.width, request.height
         picture, fit = picture.resize(size, Image.Resampling.LANCZOS), Fit.of(size, family)
         region = None if region is None else resized(region, size)
-    if isinstance(mask, Word):
+    if found:
         latents = model.encode_images(fit.image(picture).to(model.device))
-        dialect = DIALECTS[request.dialect]
-        seen = word_mask(model, latents, change.source or prompt, mask.text, dialect)
-        region = fit.grey(seen.cpu())
+        region = fit.grey(_seen(model, latents, prompt, change.source, mask, request).cpu())
     if region is not None and family.beside is not None and family.beside.masked:
         region = regions.hard(region)
     place, all_new = (0, 0, *size), torch.ones(1, 1, 1, 1)
@@ -168,6 +168,16 @@ def _kept(
         window = Window(place, region, regions.weights(own, new, FEATHER))
     begins = change.strength < 1 or change.source is not None
     return Edit(model, picture, fit, [window], region is not None, begins), request
+
+
+def _seen(
+    model: Model, latents: Tensor, prompt: str, source: str | None, mask: Found, request: Request
+) -> Tensor:
+    """What a network finds of a picture, (1, 1, H, W)."""
+    dialect = DIALECTS[request.dialect]
+    if isinstance(mask, Word):
+        return word_mask(model, latents, source or prompt, mask.text, dialect)
+    return relevance_mask(model, latents, prompt, source or "", mask.share, dialect)
 
 
 def _grown(

@@ -1,10 +1,12 @@
-"""Where a picture is painted anew: a picture, a box, or where it shows a word."""
+"""Where a picture is painted anew: a picture, a box, or what the network itself finds."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from mezzotint.adapters.pictures import Picture
 from mezzotint.errors import InputError
+
+SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,19 @@ class Word:
         return f"word:{self.text}"
 
 
-Mask: TypeAlias = Picture | Box | Word
+@dataclass(frozen=True)
+class Relevant:
+    """Where what is asked for changes what the network takes the picture for."""
+
+    share: float
+
+    def __str__(self) -> str:
+        return f"relevant:{self.share:g}"
+
+
+Found: TypeAlias = Word | Relevant
+"""What a network finds."""
+Mask: TypeAlias = Picture | Box | Found
 
 
 def box(left: float, top: float, right: float, bottom: float) -> Box:
@@ -62,3 +76,18 @@ def word(text: str) -> Word:
     if not text.strip():
         raise InputError("word: is empty, give one of the prompt, such as word:fox")
     return Word(text.strip())
+
+
+def relevant(share: float = SHARE) -> Relevant:
+    """A mask: where the prompt, an instruction or beside ``source``, changes what is seen.
+
+    Args:
+        share: of the greatest change, 0…1, from which on a place is painted anew. More is less of
+            the picture.
+
+    Raises:
+        InputError: it is no such share.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"relevant:{share:g}: give a share between 0 and 1, such as {SHARE}")
+    return Relevant(float(share))

@@ -1,0 +1,92 @@
+"""Where an edit has something to do: on scenes whose things lie where the world put them."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import mezzotint as mz
+from mezzotint.errors import InputError
+from mezzotint.families.base import Model
+from mezzotint.pipeline.pipeline import Pipeline
+from mezzotint.pipeline.relevance import relevance_mask
+from mezzotint.world import Item, compose, render
+from mezzotint.world.layout import box
+
+
+@pytest.fixture(scope="module")
+def pipe() -> Pipeline:
+    """The shipped model."""
+    return mz.load(engine="eager")
+
+
+def test_a_mask_is_of_the_pictures_size(tiny_model: Model) -> None:
+    latents = torch.randn(1, 4, 8, 12)
+    mask = relevance_mask(tiny_model, latents, "a fox", "an owl in the [snow|night]", 0.5)
+    assert mask.shape == (1, 1, 8 * tiny_model.factor, 12 * tiny_model.factor)
+    assert 0 <= mask.min() < mask.max() <= 1
+    again = relevance_mask(tiny_model, latents, "a fox", "an owl in the [snow|night]", 0.5)
+    assert torch.equal(again, mask)
+
+
+def test_a_greater_share_is_less_of_the_picture(tiny_model: Model) -> None:
+    latents = torch.randn(1, 4, 8, 8)
+    areas = [
+        relevance_mask(tiny_model, latents, "a fox", "an owl", share).mean()
+        for share in (0.2, 0.5, 0.8)
+    ]
+    assert areas[0] > areas[1] > areas[2] > 0
+
+
+def test_where_nothing_changes_everything_is_painted(tiny_model: Model) -> None:
+    mask = relevance_mask(tiny_model, torch.randn(1, 4, 8, 8), "a fox", "a fox", 0.5)
+    assert torch.equal(mask, torch.ones_like(mask))
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_what_another_thing_replaces_is_found(pipe: Pipeline, k: int) -> None:
+    """The mask lies in the box of what is replaced, not in that of what stays."""
+    size, names = pipe.model.family.size, ["fox", "penguin"]
+    scene = compose(9, [Item(name) for name in names], place="meadow")
+    pixels = torch.from_numpy(np.array(render(scene, size))).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        latents = pipe.model.encode_images(pixels / 127.5 - 1)
+    after = [name if j != k else "robot" for j, name in enumerate(names)]
+    said = [f"a {one} and a {other} in the meadow" for one, other in (after, names)]
+    mask = relevance_mask(pipe.model, latents, *said, mz.relevant().share)[0, 0]
+    boxes = torch.zeros(2, size, size)
+    for j, thing in enumerate(scene.things):
+        left, top, right, bottom = (
+            max(0, round(size * x)) for x in box(thing.name, thing.spots[0])
+        )
+        boxes[j, top:bottom, left:right] = 1
+    inside = (mask * boxes).sum((1, 2)) / mask.sum()
+    assert inside[k] > 2 * boxes[k].mean(), inside
+    assert inside[1 - k] < inside[k] / 2, inside
+
+
+def test_the_rest_of_an_edit_stays_bit_for_bit(pipe: Pipeline) -> None:
+    scene = compose(9, [Item("fox"), Item("penguin")], place="meadow")
+    picture = np.array(render(scene, 256))
+    found = pipe.edit(
+        Image.fromarray(picture),
+        "a fox and a robot in the meadow",
+        source="a fox and a penguin in the meadow",
+        mask=mz.relevant(0.4),
+        steps=4,
+        seed=1,
+    )
+    same = (np.asarray(found.images[0]) == picture).all(-1)
+    assert 0.2 < same.mean() < 1
+    assert 'Mask: "relevant:0.4"' in found.images[0].info["parameters"]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
+def test_a_share_is_between_none_and_all(share: float) -> None:
+    with pytest.raises(InputError, match="between 0 and 1, such as"):
+        mz.relevant(share)
+
+
+def test_there_must_be_something_to_compare_with(tiny: Pipeline) -> None:
+    with pytest.raises(InputError, match="say with source what the picture shows now"):
+        tiny.edit(Image.fromarray(np.zeros((32, 32, 3), np.uint8)), "a fox", mask=mz.relevant())
