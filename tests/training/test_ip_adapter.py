@@ -16,7 +16,7 @@ from torch import Tensor
 import mezzotint as mz
 from mezzotint.adapters import ip_adapter as ip_adapter_module
 from mezzotint.adapters.image_encoder import Eye
-from mezzotint.adapters.ip_adapter import ImagePrompt
+from mezzotint.adapters.ip_adapter import ImagePrompt, read
 from mezzotint.adapters.pictures import for_storybook
 from mezzotint.errors import InputError
 from mezzotint.families import storybook
@@ -41,7 +41,7 @@ CPU = torch.device("cpu")
 FOX = "a fox in the snow at night"
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
 PICTURE, OTHER = map(Image.fromarray, PIXELS)
-RECIPE = replace(IP_ADAPTER.task, direction=0.0, dropout=0.1, ahead=0)
+RECIPE = replace(IP_ADAPTER.task, direction=0.0, dropout=0.1, ahead=0, reach=1.0)
 
 
 class Squares:
@@ -327,6 +327,14 @@ def test_the_file_shows_the_same(task: IPAdapterTask, tmp_path: Path):
     assert change > 0.01 * plain.norm()
     assert (loaded - own).norm() < bound * change
     assert (drawn(task, OTHER) - own).norm() > bound * change
+
+
+def test_in_use_the_gates_open_further_than_in_training(wordy: IPAdapterTask, tmp_path: Path):
+    filled(wordy).recipe = replace(RECIPE, reach=1.5)
+    wordy.export(tmp_path)
+    opened, own = read(tmp_path / "ip-content.safetensors").open(), wordy.network.open()
+    torch.testing.assert_close(opened, 1.5 * own)
+    assert own.abs().max() > 0.1
 
 
 def test_the_real_adapters_are_small_enough_to_ship():

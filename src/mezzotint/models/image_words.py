@@ -39,9 +39,15 @@ class ImageWords(nn.Module):
     An IP-Adapter attends to image tokens apart, with keys and values of its own, and adds what it
     finds (Ye et al. 2308.06721, eq. 5). Here they join the prompt's in one softmax, by the U-Net's
     own keys and values, behind gates that are zero at first (Li et al. 2301.07093, eq. 8):
-    T + tanh(γ)·(J − T), where T reads the prompt, and J the prompt and the picture. What the U-Net
-    has learnt of words it then knows of pictures, so a small one needs few of them to learn from.
+    T + ρ·tanh(γ)·(J − T), where T reads the prompt, and J the prompt and the picture. What the
+    U-Net has learnt of words it then knows of pictures, so a small one needs few of them to learn
+    from.
+
+    The reach ρ is 1 in training. Tokens that are not sure of what they see are less than words are,
+    and as guidance does with a prompt, a larger one goes on in the direction that they tell.
     """
+
+    reach: Tensor
 
     def __init__(self, params: ImageWordsParams) -> None:
         super().__init__()
@@ -52,6 +58,7 @@ class ImageWords(nn.Module):
         self.narrow = nn.Linear(p.hidden, p.tokens * p.context_width)
         self.norm = nn.LayerNorm(p.context_width)
         self.gates = nn.Parameter(torch.zeros(p.layers))
+        self.register_buffer("reach", torch.ones(()))
 
     def tokens(self, image: Tensor) -> Tensor:
         """Pictures' vectors (b, image_width) → (b, tokens, context_width)."""
@@ -60,8 +67,8 @@ class ImageWords(nn.Module):
         return self.norm(words.unflatten(1, (-1, self.params.context_width)))
 
     def open(self) -> Tensor:
-        """How far each cross-attention is open, (layers,), −1…1, in ``cross_attentions``' order."""
-        return (OPENING * self.gates).tanh()
+        """How far each cross-attention is open, (layers,), −ρ…ρ, in ``cross_attentions``' order."""
+        return self.reach * (OPENING * self.gates).tanh()
 
 
 def new_words(unet: UNet, image_width: int, tokens: int) -> ImageWords:

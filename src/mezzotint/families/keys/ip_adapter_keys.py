@@ -34,7 +34,10 @@ _RESAMPLER = (
 
 
 IMAGE_WORDS = KeyMap(
-    tuple((f"image_words.{name}", name) for name in ("widen", "deepen", "narrow", "norm", "gates"))
+    tuple(
+        (f"image_words.{name}", name)
+        for name in ("widen", "deepen", "narrow", "norm", "gates", "reach")
+    )
 )
 """The names of ``ImageWords``."""
 

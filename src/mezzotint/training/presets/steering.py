@@ -21,6 +21,7 @@ IP_ADAPTER = replace(
         dropout=0.05,
         words=0.05,
         ahead=3_000,
+        reach=1.5,
     ),
     pictures=replace(DENOISER.pictures, scenes=16_384, single=0, held_out=256),
     steps=1_500,
@@ -38,7 +39,7 @@ IP_ADAPTER = replace(
 IP_STYLE = replace(
     IP_ADAPTER,
     name="ip-style",
-    task=replace(IP_ADAPTER.task, learns="style", tokens=4),
+    task=replace(IP_ADAPTER.task, learns="style", tokens=4, reach=1.0),
     pictures=replace(IP_ADAPTER.pictures, scenes=4_096),
     steps=350,
     warmup=20,

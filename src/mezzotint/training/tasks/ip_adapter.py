@@ -57,6 +57,7 @@ class IPAdapterRecipe:
         words: weight of how far image tokens are from the text tower's for what would tell the
             same, by mean square; for a base of the storybook family.
         ahead: steps on the words alone, before the first that asks the U-Net; see ``first_words``.
+        reach: how much further than in training the gates open in use; see ``ImageWords``.
     """
 
     base: str
@@ -70,6 +71,7 @@ class IPAdapterRecipe:
     dropout: float
     words: float
     ahead: int
+    reach: float
 
 
 class IPAdapterTask:
@@ -183,7 +185,10 @@ class IPAdapterTask:
         file = folder / f"{self.name}.safetensors"
         layers, network = len(self.attentions), self.network
         keys = IMAGE_WORDS if isinstance(network, ImageWords) else ip_adapter(layers)
-        tensors = keys.to_theirs(network.state_dict())
+        state = network.state_dict()
+        if isinstance(network, ImageWords):
+            state = state | {"reach": torch.tensor(self.recipe.reach)}
+        tensors = keys.to_theirs(state)
         about = {"base": self.model.digest}
         if not self.model.family.release:
             save_packed(file, tensors, about)
