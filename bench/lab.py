@@ -259,6 +259,7 @@ def _gone(page: Page) -> None:
     page.wait_for_timeout(SETTLED)
     done = "#stop:disabled" if page.locator("#stop").count() else "#go:enabled"
     page.locator(done).wait_for(timeout=LONG)
+    page.wait_for_timeout(SETTLED)
     _top(page, ".stage")
 
 
