@@ -259,19 +259,22 @@ def _gone(page: Page) -> None:
     page.wait_for_timeout(SETTLED)
     done = "#stop:disabled" if page.locator("#stop").count() else "#go:enabled"
     page.locator(done).wait_for(timeout=LONG)
+    _looked_at(page)
+
+
+def _looked_at(page: Page) -> None:
     page.wait_for_timeout(SETTLED)
     _top(page, ".stage")
 
 
 def _dissolved(page: Page) -> None:
     page.fill("#t", "350")
-    page.wait_for_timeout(SETTLED)
-    _top(page, ".stage")
+    _looked_at(page)
 
 
 def _in_a_style(page: Page) -> None:
     page.locator("#able", has_text="pixels").wait_for(timeout=LONG)
-    page.locator(".subjects label").nth(4).click()
+    page.locator(".subjects label", has=page.get_by_role("img", name="sailboat in neon")).click()
     page.select_option("#sight [name=name]", "style")
     page.locator("#sight form button").first.click()
     page.locator("#sight .said", has_text="Done").wait_for(timeout=LONG)
@@ -280,11 +283,6 @@ def _in_a_style(page: Page) -> None:
 
 def _measured(page: Page) -> None:
     page.locator("#measure:enabled").wait_for(timeout=LONG)
-    _top(page, ".stage")
-
-
-def _looked_at(page: Page) -> None:
-    page.wait_for_timeout(SETTLED)
     _top(page, ".stage")
 
 

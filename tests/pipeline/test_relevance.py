@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from placed import boxes_of, latents_of
 
 import mezzotint as mz
 from mezzotint.errors import InputError
@@ -11,7 +12,6 @@ from mezzotint.families.base import Model
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.pipeline.relevance import relevance_mask
 from mezzotint.world import Item, compose, render
-from mezzotint.world.layout import box
 
 
 @pytest.fixture(scope="module")
@@ -46,20 +46,12 @@ def test_where_nothing_changes_everything_is_painted(tiny_model: Model) -> None:
 @pytest.mark.parametrize("k", [0, 1])
 def test_what_another_thing_replaces_is_found(pipe: Pipeline, k: int) -> None:
     """The mask lies in the box of what is replaced, not in that of what stays."""
-    size, names = pipe.model.family.size, ["fox", "penguin"]
+    model, names = pipe.model, ["fox", "penguin"]
     scene = compose(9, [Item(name) for name in names], place="meadow")
-    pixels = torch.from_numpy(np.array(render(scene, size))).permute(2, 0, 1)[None]
-    with torch.no_grad():
-        latents = pipe.model.encode_images(pixels / 127.5 - 1)
+    latents, boxes = latents_of(model, scene), boxes_of(scene, model.family.size)
     after = [name if j != k else "robot" for j, name in enumerate(names)]
     said = [f"a {one} and a {other} in the meadow" for one, other in (after, names)]
-    mask = relevance_mask(pipe.model, latents, *said, mz.relevant().share)[0, 0]
-    boxes = torch.zeros(2, size, size)
-    for j, thing in enumerate(scene.things):
-        left, top, right, bottom = (
-            max(0, round(size * x)) for x in box(thing.name, thing.spots[0])
-        )
-        boxes[j, top:bottom, left:right] = 1
+    mask = relevance_mask(model, latents, *said, mz.relevant().share)[0, 0]
     inside = (mask * boxes).sum((1, 2)) / mask.sum()
     assert inside[k] > 2 * boxes[k].mean(), inside
     assert inside[1 - k] < inside[k] / 2, inside

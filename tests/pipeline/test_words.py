@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from placed import boxes_of, latents_of
 
 import mezzotint as mz
 from mezzotint.errors import InputError
@@ -14,8 +14,7 @@ from mezzotint.families import flux, sd3
 from mezzotint.families.base import Canvas, Model
 from mezzotint.families.stable_diffusion import SDXL
 from mezzotint.pipeline.words import Reading, read, word_mask
-from mezzotint.world import Item, compose, render
-from mezzotint.world.layout import box
+from mezzotint.world import Item, compose
 
 CANVAS = Canvas(32, 32)
 WORDS = ["fox", "red", "snow", "apple", "night", "background"]
@@ -95,17 +94,8 @@ def test_a_mask_is_of_the_pictures_size(tiny_model: Model) -> None:
 def test_a_mask_lies_where_the_world_put_the_thing(names: tuple[str, str]) -> None:
     """Of the shipped model: each thing's mask within its own box, not in the other's."""
     model = mz.load().model
-    size = model.family.size
     scene = compose(9, [Item(name) for name in names], place="meadow")
-    pixels = torch.from_numpy(np.array(render(scene, size))).permute(2, 0, 1)[None]
-    with torch.no_grad():
-        latents = model.encode_images(pixels / 127.5 - 1)
-    boxes = torch.zeros(2, size, size)
-    for k, thing in enumerate(scene.things):
-        left, top, right, bottom = (
-            max(0, round(size * x)) for x in box(thing.name, thing.spots[0])
-        )
-        boxes[k, top:bottom, left:right] = 1
+    latents, boxes = latents_of(model, scene), boxes_of(scene, model.family.size)
     for k, thing in enumerate(scene.things):
         prompt = f"a {names[0]} and a {names[1]} in the meadow"
         mask = word_mask(model, latents, prompt, thing.name)[0, 0]

@@ -1,7 +1,7 @@
 """What a network takes a noised picture for, and where two of its answers differ."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +15,21 @@ from mezzotint.families.base import Conditioning, Model
 NOISES = (0.4, 0.5, 0.6, 0.7)  # shares of noise, σ/(α + σ), with which a picture is looked at
 EDGE = 0.15  # half the height of the step at a mask's edge
 
-Views = Sequence[tuple[Tensor, Tensor]]
-"""A picture with more and more noise, (1, c, h, w), and the times that have it."""
+
+@dataclass(frozen=True)
+class Views:
+    """A picture as a network looks at it.
+
+    Attributes:
+        noised: with more and more noise, (1, c, h, w), and the times that have it.
+        beside: what a network made for editing is shown of it.
+    """
+
+    noised: Sequence[tuple[Tensor, Tensor]]
+    beside: Tensor | None
 
 
-def noised(model: Model, latents: Tensor) -> Views:
+def looked_at(model: Model, latents: Tensor) -> Views:
     """A picture's latents (1, c, h, w) as they are looked at, with the same noise every time."""
     process, draw = model.family.process, seeded([0])
 
@@ -27,15 +37,15 @@ def noised(model: Model, latents: Tensor) -> Views:
         t = process.time_of(torch.tensor(noise / (1 - noise), dtype=torch.float64))
         return process.diffuse(latents, draw(latents), t).to(latents), t
 
-    return [view(noise) for noise in NOISES]
+    return Views([view(noise) for noise in NOISES], _beside(model, latents))
 
 
-def taken_for(model: Model, told: Conditioning, latents: Tensor, views: Views) -> list[Tensor]:
-    """x̂₀ (1, c, h, w) of each view; a network made for editing is shown the picture as well."""
+def taken_for(model: Model, told: Conditioning, views: Views) -> list[Tensor]:
+    """x̂₀ (1, c, h, w) of each view."""
     negative_rows(model.network, (False,))
-    network = model.network_for(replace(told, beside=_beside(model, latents)))
+    network = model.network_for(replace(told, beside=views.beside))
     denoise = denoiser(network, model.family.process, model.family.prediction)
-    return [denoise(x, t) for x, t in views]
+    return [denoise(x, t) for x, t in views.noised]
 
 
 def contrast(one: Sequence[Tensor], other: Sequence[Tensor]) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from mezzotint.families.base import Canvas, Model
-from mezzotint.pipeline.looking import above, contrast, noised, resized, taken_for
+from mezzotint.pipeline.looking import above, contrast, looked_at, resized, taken_for
 from mezzotint.pipeline.prompts import Dialect
 from mezzotint.pipeline.words import DIALECT, read
 
@@ -33,9 +33,9 @@ def relevance_mask(
         dialect: of both.
     """
     height, width = (side * model.factor for side in latents.shape[2:])
-    views = noised(model, latents)
+    views = looked_at(model, latents)
     before, after = (
-        taken_for(model, reading.told, latents, views)
+        taken_for(model, reading.told, views)
         for reading in read(model, (source, prompt), Canvas(height, width), dialect)
     )
     apart = contrast(before, after)

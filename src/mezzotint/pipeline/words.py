@@ -15,7 +15,7 @@ from mezzotint.families.text import Encoded, TextEncoder
 from mezzotint.pipeline.attaching import known_words
 from mezzotint.pipeline.chunking import Segment
 from mezzotint.pipeline.conditioning import cut, encode_windows, segmented
-from mezzotint.pipeline.looking import above, contrast, noised, otsu, resized, taken_for
+from mezzotint.pipeline.looking import above, contrast, looked_at, otsu, resized, taken_for
 from mezzotint.pipeline.prompts import DIALECTS, Chunk, Dialect, Span, parse
 from mezzotint.pipeline.request import MAX_STEPS
 
@@ -205,14 +205,14 @@ def word_mask(
     h, w = latents.shape[2:]
     height, width = h * model.factor, w * model.factor
     chunks, reading = _saying(model, prompt, word, Canvas(height, width), dialect)
-    views = noised(model, latents)
+    views = looked_at(model, latents)
     with watched(model.network) as watch:
-        whole = taken_for(model, reading.told, latents, views)
+        whole = taken_for(model, reading.told, views)
     attention = watch.take()[0]
 
     def without(left_out: str) -> Tensor:
         told = _without(model, chunks, reading, left_out, Canvas(height, width), dialect).told
-        return contrast(whole, taken_for(model, told, latents, views))
+        return contrast(whole, taken_for(model, told, views))
 
     own = without(word)
     others = [without(rival).square() for rival in _rivals(reading, word, attention)]

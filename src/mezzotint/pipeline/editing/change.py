@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mezzotint.errors import InputError
 from mezzotint.families.base import Family
 from mezzotint.families.editing import instructs
-from mezzotint.pipeline.editing.masks import Box, Mask, Relevant, Word
+from mezzotint.pipeline.editing.masks import Box, Found, Mask, Relevant
 from mezzotint.pipeline.editing.outpaint import Expand
 from mezzotint.pipeline.metadata import recipe as names
 from mezzotint.pipeline.request import MAX_CFG
@@ -29,7 +29,7 @@ class Change:
     @property
     def fields(self) -> dict[str, object]:
         """What a picture's metadata tell of it."""
-        mask = str(self.mask) if isinstance(self.mask, Box | Word | Relevant) else "a picture"
+        mask = str(self.mask) if isinstance(self.mask, Box | Found) else "a picture"
         told = {
             names.STRENGTH: self.strength,
             names.IMAGE_CFG: self.image_cfg,

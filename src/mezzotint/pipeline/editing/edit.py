@@ -16,7 +16,7 @@ from mezzotint.families.base import Family, Model
 from mezzotint.pipeline.drawing import Ground, Subject
 from mezzotint.pipeline.editing import regions, reword
 from mezzotint.pipeline.editing.change import Change, checked
-from mezzotint.pipeline.editing.masks import Found, Mask, Relevant, Word
+from mezzotint.pipeline.editing.masks import Found, Mask, Word
 from mezzotint.pipeline.editing.outpaint import Expand, Window, margins, mirrored, windows
 from mezzotint.pipeline.editing.pictures import Fit, Size, laid_on, read, resized
 from mezzotint.pipeline.prompts import DIALECTS
@@ -143,8 +143,7 @@ def _kept(
 ) -> tuple[Edit, Request]:
     """An edit within a picture, as large as that or as is asked."""
     family, mask, size = model.family, change.mask, picture.size
-    found = isinstance(mask, Word | Relevant)
-    region = None if mask is None or found else regions.grey(mask, size)
+    region = None if mask is None or isinstance(mask, Found) else regions.grey(mask, size)
     if options.get("width") is None and options.get("height") is None:
         fit = Fit.of(size, family)
         request = _requested(family, prompt, fit.padded, options)
@@ -156,7 +155,7 @@ def _kept(
         size = request.width, request.height
         picture, fit = picture.resize(size, Image.Resampling.LANCZOS), Fit.of(size, family)
         region = None if region is None else resized(region, size)
-    if found:
+    if isinstance(mask, Found):
         latents = model.encode_images(fit.image(picture).to(model.device))
         region = fit.grey(_seen(model, latents, prompt, change.source, mask, request).cpu())
     if region is not None and family.beside is not None and family.beside.masked:

@@ -183,11 +183,9 @@ class IPAdapterTask:
     def export(self, folder: Path) -> None:
         """Write the adapter in the published format; for the storybook family packed to 8 bits."""
         file = folder / f"{self.name}.safetensors"
-        layers, network = len(self.attentions), self.network
-        keys = IMAGE_WORDS if isinstance(network, ImageWords) else ip_adapter(layers)
-        state = network.state_dict()
-        if isinstance(network, ImageWords):
-            state = state | {"reach": torch.tensor(self.recipe.reach)}
+        keys, state = ip_adapter(len(self.attentions)), self.network.state_dict()
+        if isinstance(self.network, ImageWords):
+            keys, state = IMAGE_WORDS, state | {"reach": torch.tensor(self.recipe.reach)}
         tensors = keys.to_theirs(state)
         about = {"base": self.model.digest}
         if not self.model.family.release:
