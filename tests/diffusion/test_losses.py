@@ -64,6 +64,21 @@ def test_direction_is_that_of_each_pixels_channels() -> None:
         assert (both - plain)[k].item() == pytest.approx(sum(turned).item() / 4, rel=1e-5)
 
 
+@pytest.mark.parametrize("direction", [0.0, 0.5])
+def test_places_count_as_they_are_weighed(direction: float) -> None:
+    out, where = noise(4, 3, 2, 2, seed=3), noise(4, 1, 2, 2, seed=4).square()
+
+    def loss(k: int, row: int, column: int) -> float:
+        said, x0, eps = (each[k : k + 1, :, row, column] for each in (out, X0, EPS))
+        return denoising_loss(said, x0, eps, 0.8, 0.6, "v", direction=direction).item()
+
+    found = denoising_loss(out, X0, EPS, 0.8, 0.6, "v", direction=direction, where=where)
+    for k in range(4):
+        places = [(row, column) for row in range(2) for column in range(2)]
+        each = [where[k, 0, row, column].item() * loss(k, row, column) for row, column in places]
+        assert found[k].item() == pytest.approx(sum(each) / 4, rel=1e-5)
+
+
 def test_half_precision_outputs_are_summed_in_single() -> None:
     out = torch.zeros(4, 3, 2, 2, dtype=torch.bfloat16)
     assert denoising_loss(out, X0.float(), EPS.float(), 0.5, 0.5, "v").dtype == torch.float32

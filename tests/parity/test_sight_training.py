@@ -211,7 +211,7 @@ def test_the_file_is_diffusers_adapter(name: str, tiny_model: Model, tmp_path: P
 def test_a_step_moves_a_whole_network_as_in_diffusers(name: str, tiny_model: Model):
     model, theirs = pair(name, tiny_model, in_channels=8)
     fixed = Fixed((4, SIDE, SIDE))
-    recipe = replace(INSTRUCT.task, **PLAIN)
+    recipe = replace(INSTRUCT.task, **PLAIN, changed=0.0)
     task = InstructTask(recipe, 0, fixed, fixed, [], [], model, Path())
     with torch.no_grad():
         task.first.weight.copy_(theirs.conv_in.weight[:, 4:])
@@ -258,7 +258,7 @@ def test_the_folder_is_diffusers_pipeline(tmp_path: Path, monkeypatch: pytest.Mo
         "instruct",
         tmp_path / "pairs",
         tmp_path / "run",
-        task={"base": str(tmp_path / "base"), **PLAIN},
+        task={"base": str(tmp_path / "base"), **PLAIN, "changed": 0.0},
         pictures={"size": 64, "held_out": 1},
         **{"steps": 1, "batch": 2, "warmup": 0, "lr": 1e-2, "bf16": False},
         **dict.fromkeys(("validate_every", "grid_every", "save_every"), 9),

@@ -28,7 +28,7 @@ from mezzotint.training.low_rank import LowRank
 from mezzotint.training.presets.steering import INSTRUCT
 from mezzotint.training.run import run
 from mezzotint.training.seeing import left_out
-from mezzotint.training.tasks.instruct import InstructTask
+from mezzotint.training.tasks.instruct import SMALL, InstructTask, emphasis
 from mezzotint.training.widening import Widening
 
 CPU = torch.device("cpu")
@@ -178,6 +178,40 @@ def test_it_sees_in_training_what_it_sees_in_use(make, release: str):
     torch.testing.assert_close(seen[0][:, 4:], seen[1][:1, 4:])
     same = torch.allclose(seen[0][:, 4:], companions, atol=1e-3)
     assert same == (not release)
+
+
+# what counts
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 8])
+def test_what_changes_gets_its_share_however_small_it_is(side: int):
+    before = torch.randn(3, 4, 8, 8)
+    after = before + 0.05 * torch.randn(3, 4, 8, 8)  # as rounding, or an autoencoder, leaves it
+    after[0, :, :side, :side] += 1.0
+    weights = emphasis(before, after, 0.5)
+    torch.testing.assert_close(weights.mean((1, 2, 3)), torch.ones(3))
+    assert torch.equal(weights[1:], torch.ones(2, 1, 8, 8))
+    inside, extent = weights[0, :, :side, :side], side**2 / 64
+    assert (inside == weights.max()).all()
+    counts = 0.5 + 0.5 * extent
+    if extent >= SMALL:
+        assert inside.sum().item() / 64 == pytest.approx(counts, rel=1e-5)
+    else:
+        assert inside.mean().item() == pytest.approx(11, rel=0.5)
+    assert torch.equal(emphasis(before, after, 0.0), torch.ones(3, 1, 8, 8))
+
+
+def test_training_minds_what_changes_and_validation_all_places_alike(make):
+    plain, task = make(), make()
+    plain.recipe, task.recipe = (replace(RECIPE, changed=share) for share in (0.0, 0.9))
+    for each in (plain, task):
+        each.train.before = each.train.before.clone()
+        each.train.before[:, :, 2:] = 0  # nothing changes there
+    rows = task.batch(draw())
+    minding, alike = (each.loss(rows, draw())[0].item() for each in (task, plain))
+    assert minding != pytest.approx(alike, rel=0.01)
+    with torch.no_grad():
+        assert task.validate() == plain.validate()
 
 
 # what is learnt

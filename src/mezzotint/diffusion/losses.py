@@ -63,6 +63,7 @@ def denoising_loss(
     weighting: Weighting = "none",
     direction: float = 0.0,
     gamma: float = 5.0,
+    where: Tensor | None = None,
 ) -> Tensor:
     """The loss (b,) of a network's output at x = α·x₀ + σ·ε.
 
@@ -80,12 +81,14 @@ def denoising_loss(
         direction: how much of ``1 − cos`` between predicted and true velocity, over channels, to
             add (FasterDiT, Yao et al. 2410.10356); for velocities ("v", "flow") only.
         gamma: γ of min-SNR.
+        where: (b, 1, …) how much each place counts, 1 on the average; all the same if not given.
 
     Raises:
         InputError: an unknown prediction or weighting, or a direction that is none of a velocity.
     """
     out, goal = out.float(), target(prediction, x0, eps, alpha, sigma).float()
-    loss = (out - goal).square().flatten(1).mean(1)
+    places = 1.0 if where is None else where
+    loss = ((out - goal).square() * places).flatten(1).mean(1)
     match weighting:
         case "none":
             pass
@@ -96,7 +99,8 @@ def denoising_loss(
     if direction:
         if prediction not in ("v", "flow"):
             raise InputError(f"a direction loss needs a v or flow prediction, not {prediction!r}")
-        loss = loss + direction * (1 - F.cosine_similarity(out, goal, dim=1)).flatten(1).mean(1)
+        turned = 1 - F.cosine_similarity(out, goal, dim=1)[:, None]
+        loss = loss + direction * (turned * places).flatten(1).mean(1)
     return loss
 
 

@@ -27,6 +27,7 @@ def denoising_losses(
     times: Times,
     weighting: Weighting = "none",
     direction: float = 0.0,
+    where: Tensor | None = None,
 ) -> Tensor:
     """The loss (b,) of a model's network at noised latents, in the family's own prediction.
 
@@ -36,13 +37,15 @@ def denoising_losses(
         told: what the network is told of each of them.
         draw: where noise ("noise") and times ("time") come from.
         times: which times.
-        weighting, direction: as ``denoising_loss`` has them.
+        weighting, direction, where: as ``denoising_loss`` has them.
     """
     family = model.family
     x, t, eps = noised(model, x0, draw, times)
     out = model.network_for(told)(x, t)
     alpha, sigma = family.process.alpha(t), family.process.sigma(t)
-    return denoising_loss(out, x0, eps, alpha, sigma, family.prediction, weighting, direction)
+    return denoising_loss(
+        out, x0, eps, alpha, sigma, family.prediction, weighting, direction, where=where
+    )
 
 
 def noised(model: Model, x0: Tensor, draw: Draw, times: Times) -> tuple[Tensor, Tensor, Tensor]:

@@ -30,7 +30,7 @@ ONE_OR_MORE = {
 }
 SHARES = {
     *("decay_share", "ema", "task.whole_share", "task.equivariance_share"),
-    *("task.caption_dropout", "task.single_share"),
+    *("task.caption_dropout", "task.single_share", "task.changed"),
 }
 IN_A_MODEL = IPAdapterRecipe | InstructRecipe | LoRARecipe | InversionRecipe
 ANY = {"task.times_mean"}  # all others are zero or more

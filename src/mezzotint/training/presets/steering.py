@@ -59,6 +59,7 @@ INSTRUCT = replace(
         times_std=1.2,
         direction=0.5,
         dropout=0.05,
+        changed=0.5,
     ),
     pictures=replace(DENOISER.pictures, scenes=16_384, single=0, held_out=512),
     steps=1_800,

@@ -35,6 +35,8 @@ from mezzotint.training.task import Batch, Metrics
 from mezzotint.training.widening import Widening
 
 GRID_SEED = 7
+CHANGED = 0.1  # mean square between latents of unit variance; where nothing changes, below 0.01
+SMALL = 0.05
 LINE = 22  # letters of an instruction in the grid, at 256 pixels
 
 
@@ -49,6 +51,8 @@ class InstructRecipe:
         direction: weight of the velocity-direction term; 0 for a base that predicts ε.
         dropout: share of the rows whose instruction is left out, and of those whose picture is,
             and of those where both are.
+        changed: share of each picture's loss that falls on what the change changes, however small
+            that is; 0 is InstructPix2Pix' own loss, where a hat counts for its few pixels.
     """
 
     base: str
@@ -58,6 +62,7 @@ class InstructRecipe:
     times_std: float
     direction: float
     dropout: float
+    changed: float
 
 
 class InstructTask:
@@ -107,7 +112,8 @@ class InstructTask:
 
     def loss(self, batch: Batch, draw: Draw) -> tuple[Tensor, Metrics]:
         """The mean loss of the batch."""
-        return self._losses(batch, draw).mean(), {}
+        where = emphasis(batch["companions"], batch["latents"], self.recipe.changed)
+        return self._losses(batch, draw, where).mean(), {}
 
     def validate(self) -> dict[str, float]:
         """The loss on held-out pairs, of each kind, and ``without`` seeing the picture before."""
@@ -159,7 +165,7 @@ class InstructTask:
         rest = {name: t for name, t in tensors.items() if not name.startswith(f"{layer}.")}
         return rest | {f"{layer}.diff": whole}
 
-    def _losses(self, batch: Batch, draw: Draw) -> Tensor:
+    def _losses(self, batch: Batch, draw: Draw, where: Tensor | None = None) -> Tensor:
         recipe, model = self.recipe, self.model
         before = batch["companions"]
         if self.published:  # these are told it as the autoencoder makes it, see ``editing.whole``
@@ -167,8 +173,25 @@ class InstructTask:
         told = replace(asked(model, batch), beside=before * batch["seen"][:, None, None, None])
         times = Times(recipe.times, recipe.times_mean, recipe.times_std)
         return denoising_losses(
-            model, batch["latents"], told, draw, times, direction=recipe.direction
+            model, batch["latents"], told, draw, times, direction=recipe.direction, where=where
         )
+
+
+def emphasis(before: Tensor, after: Tensor, share: float) -> Tensor:
+    """How much each place counts (b, 1, h, w), 1 on the average: those that change, for more.
+
+    Of a picture's weight ``share`` is spread over what changes and the rest over all of it. In a
+    change of less than `SMALL` of the picture a place counts for as much as in one of `SMALL`, and
+    where nothing changes all places count the same.
+
+    Args:
+        before, after: latents (b, c, h, w) of unit variance.
+        share: between 0 and 1.
+    """
+    changes = ((after - before).square().mean(1, keepdim=True) > CHANGED).float()
+    extent = changes.mean((2, 3), keepdim=True)
+    weights = 1 - share + share * changes / extent.clamp(min=SMALL)
+    return torch.where(extent > 0, weights / weights.mean((2, 3), keepdim=True), 1.0)
 
 
 def _written(text: str, size: tuple[int, int]) -> Image.Image:
