@@ -244,6 +244,25 @@ def test_the_grid_has_what_is_seen_drawn_and_true(task: IPAdapterTask):
     assert np.array_equal(grid[64:, :32], PIXELS[0])
 
 
+def test_the_grid_draws_as_the_file_will(wordy: IPAdapterTask, tmp_path: Path, monkeypatch):
+    opened: list[Tensor] = []
+    inject = ImagePrompt.inject
+
+    def seen(prompt: ImagePrompt, parts):
+        opened.append(prompt.scale * prompt.network.open())
+        return inject(prompt, parts)
+
+    monkeypatch.setattr(ImagePrompt, "inject", seen)
+    wordy.recipe = replace(RECIPE, reach=1.5)
+    with torch.no_grad():
+        wordy.network.gates += 0.1
+        wordy.grid()
+        wordy.export(tmp_path)
+        network = read(tmp_path / "ip-content.safetensors")
+        torch.testing.assert_close(opened[0], network.open(), rtol=0.05, atol=0)
+        assert not torch.allclose(opened[0], wordy.network.open(), rtol=0.05)
+
+
 def test_the_first_words_are_those_that_tell(wordy: IPAdapterTask, tmp_path: Path, monkeypatch):
     said: list[str] = []
 

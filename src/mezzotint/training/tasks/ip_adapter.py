@@ -168,10 +168,11 @@ class IPAdapterTask:
         return {name: torch.cat(each).mean().item() for name, each in losses.items()}
 
     def grid(self) -> Image.Image:
-        """Held-out pictures that are seen, below each what is drawn, and what is true."""
+        """Held-out pictures that are seen, below each what is drawn in use, and what is true."""
         rows: list[list[Image.Image]] = [[], [], []]
+        scale = self.recipe.reach if isinstance(self.network, ImageWords) else 1.0
         for each in self.shown:
-            prompt = ImagePrompt(self.name, self.network, self.eye, each.seen, 1.0)
+            prompt = ImagePrompt(self.name, self.network, self.eye, each.seen, scale)
             pipeline, (width, height) = Pipeline(self.model, ""), each.drawn.size
             with pipeline.attached(prompt):
                 drawn = pipeline.generate(each.caption, seed=GRID_SEED, width=width, height=height)
