@@ -89,6 +89,22 @@ def test_a_thing_that_moved_was_not_kept():
     assert made(change, replace(right, objects=aside))
 
 
+def test_where_a_thing_comes_to_stand_is_asked_for_in_no_words():
+    change = next(c.change for c in CASES if c.change.kind == "add" and c.change.now)
+    right, new = sight(change.after), change.now.name
+
+    def seen_with(**other):
+        objects = (replace(one, **other) if one.kind == new else one for one in right.objects)
+        return replace(right, objects=tuple(objects))
+
+    assert made(change, seen_with(box=(0.0, 0.0, 0.1, 0.1)))
+    assert not made(change, seen_with(kind="volcano"))
+    replaced = next(c.change for c in CASES if c.change.kind == "replace")
+    right, new = sight(replaced.after), replaced.now.name
+    assert made(replaced, right)
+    assert not made(replaced, seen_with(box=(0.0, 0.0, 0.1, 0.1)))
+
+
 def test_a_change_of_nothing_is_refused():
     scene = CASES[0].change.before
     with pytest.raises(InputError, match="changes nothing"):

@@ -65,6 +65,8 @@ def edit_cases(count: int) -> list[Case]:
 def made(change: Change, seen: Seen) -> bool:
     """Whether what is seen has what differs as it is after the change.
 
+    Where a thing comes to stand that was not there is left open, as most instructions leave it.
+
     Raises:
         InputError: nothing differs that could be seen.
     """
@@ -74,7 +76,7 @@ def made(change: Change, seen: Seen) -> bool:
     if not differ and not names:
         raise InputError(f"a change of {change.kind} that changes nothing: give another")
     return all(getattr(seen, name) == said for name, said in differ.items()) and all(
-        _as_in(after, name, seen) for name in names
+        _as_in(after, name, seen, placed=change.kind != "add") for name in names
     )
 
 
@@ -210,14 +212,14 @@ def _names(before: Scene, after: Scene, alike: bool) -> list[str]:
     return [name for name in names if (one.get(name) == other.get(name)) == alike]
 
 
-def _as_in(scene: Scene, name: str, seen: Seen) -> bool:
+def _as_in(scene: Scene, name: str, seen: Seen, placed: bool = True) -> bool:
     """Whether things of a name are seen in the number, colour and places that a scene has."""
     colours = _drawn(scene).get(name, [])
     found = [one for one in seen.objects if one.kind == name and one.score > SURE]
     if len(found) != len(colours):
         return False
     asked: Asked = [(other, box) for other, box in boxes(scene) if other == name]
-    if any(overlap < STANDS for overlap in box_overlaps(asked, seen)):
+    if placed and any(overlap < STANDS for overlap in box_overlaps(asked, seen)):
         return False
     given = [colour for colour in colours if colour is not None]
     # a thing without a colour has its own, and nobody asks for that
