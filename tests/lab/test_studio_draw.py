@@ -114,6 +114,7 @@ AGAIN = {
     "under a mask": {"picture": True, "mask": True, "passes": 2},
     "grown": {"picture": True, "expand": "0.25,0,0,0.5"},
     "reworded": {"picture": True, "source": "a fox", "prompt": "a cat", "keep": 0.5},
+    "where the words change it": {"picture": True, "source": "a snowman", "mask": "relevant:0.5"},
 }
 
 
@@ -122,7 +123,7 @@ def test_what_was_drawn_can_be_made_again_exactly(client, tiny, which):
     asked = {**FOX, **AGAIN[which]}
     if "picture" in asked:
         asked["picture"] = bring(client, tiny.generate("a red apple", seed=1).images[0])
-    if "mask" in asked:
+    if asked.get("mask") is True:
         asked["mask"] = bring(client, painted((4, 4, 20, 28)))
     *_, last = pictures(client, **asked)
     again = client.get(f"/api/studio/pictures/{last['id']}/again").json()
@@ -134,7 +135,7 @@ def test_what_was_drawn_can_be_made_again_exactly(client, tiny, which):
     assert {**vary, "seed": again["seed"]} == again
     *_, other = pictures(client, **vary)
     differs = not np.array_equal(pixels(client, other["id"]), pixels(client, last["id"]))
-    assert differs == (which != "reworded")  # which begins with its picture's own noise
+    assert differs == ("source" not in asked)  # which begins with its picture's own noise
 
 
 def test_an_edit_is_what_the_pipeline_makes_and_its_picture_is_kept(client, tiny):
@@ -270,6 +271,7 @@ def test_choices_are_those_of_the_model(client, tiny):
     assert (told["model"]["smallest"], told["model"]["largest"]) == (16, 64)
     assert told["can"]["draw"]
     assert not told["can"]["instruct"]
+    assert told["can"]["relevant"]
     assert told["variants"] == []
     assert told["adapters"] == {"lora": [], "embedding": []}
     by_name = {each["name"]: each for each in told["settings"]}
@@ -318,6 +320,7 @@ def test_a_model_told_guidance_and_one_made_for_editing_say_so(tiny_model, studi
     names = {each["name"] for each in found["settings"]}
     assert "image_cfg" in names
     assert not {"source", "keep", "expand"} & names
+    assert (found["can"]["relevant"], found["can"]["word"]) == (True, False)
     with pytest.raises(InputError, match="takes a picture beside"):
         list(drawing(Pipeline(obeys, "obeys"), studio, FOX))
 

@@ -8,6 +8,8 @@ import numpy as np
 from atelier import drawn, finished, ids, pixels, told
 from PIL import Image
 
+import mezzotint as mz
+
 
 def test_only_what_is_painted_changes(studio, address, pipe):
     [own] = drawn(studio, seed=3)
@@ -39,6 +41,28 @@ def test_only_what_is_painted_changes(studio, address, pipe):
     assert np.array_equal(pixels(address, again), after)
     assert studio.inner_text("#brush output") == painted  # it can be painted further
     assert masked(address, again).tobytes() == masked(address, edited).tobytes()
+
+
+def test_what_the_words_do_not_change_can_be_kept(studio, address, pipe):
+    drawn(studio, seed=3)
+    studio.locator(".tile .open").first.click()
+    studio.click("#opened-start")
+    studio.fill("#set-source", "a fox in the snow")
+    studio.fill("#prompt", "a castle at night")
+    studio.check("#relevant")
+    [edited] = drawn(studio, seed=4)
+    assert told(address, f"pictures/{edited}")["settings"]["mask"] == "relevant"
+    before = Image.fromarray(pixels(address, ids(studio)[1]))
+    options = {"mask": mz.relevant(), "strength": 0.6, "steps": 2, "seed": 4}
+    source = "a fox in the snow"
+    true = pipe.edit(before, "a castle at night", source=source, **options).images[0]
+    assert np.array_equal(pixels(address, edited), np.asarray(true))
+    studio.click("#unstart")
+    assert not studio.is_checked("#relevant")
+    studio.locator(".tile .open").first.click()
+    studio.click("#opened-again")
+    studio.locator(".tile").nth(2).wait_for()
+    assert studio.is_checked("#relevant")
 
 
 def masked(address: str, own: str) -> np.ndarray:

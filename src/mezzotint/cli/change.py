@@ -95,20 +95,10 @@ def mask_of(text: str) -> "Mask":
     Raises:
         InputError: it is none of these.
     """
-    from mezzotint.pipeline.editing.masks import box, relevant, word
+    from mezzotint.pipeline.editing.masks import said
     from mezzotint.pipeline.editing.pictures import read
 
-    kind, _, rest = text.partition(":")
-    if kind == "word":
-        return word(rest)
-    if kind == "relevant":
-        return relevant(_number(text, rest)) if rest else relevant()
-    if kind != "box":
-        return read(Path(text))
-    numbers = [_number(text, part) for part in rest.split(",")]
-    if len(numbers) != len(SIDES):
-        raise InputError(f"{text}: give four numbers, such as box:0.1,0.2,0.5,0.9")
-    return box(*numbers)
+    return said(text) or read(Path(text))
 
 
 def expand_of(text: str) -> float | tuple[float, ...]:

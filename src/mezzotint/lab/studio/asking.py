@@ -13,10 +13,10 @@ from mezzotint.errors import InputError
 from mezzotint.lab.live import Lab
 from mezzotint.lab.own import own, own_for
 from mezzotint.lab.studio import guides
-from mezzotint.lab.studio.brought import WORD, Brought, pictures
+from mezzotint.lab.studio.brought import Brought, pictures
 from mezzotint.lab.studio.gallery import Gallery
 from mezzotint.lab.studio.settings import OF_EDITS, OF_ENCODERS
-from mezzotint.pipeline.editing.masks import word
+from mezzotint.pipeline.editing.masks import Mask, said
 from mezzotint.pipeline.pipeline import Pipeline, Step
 from mezzotint.pipeline.request import EditOptions, Options, Request, complete
 
@@ -95,10 +95,7 @@ def stream(
         warnings.simplefilter("always", UserWarning)
         if "picture" in settings:
             _, picture = brought[str(settings["picture"])]
-            mask: Any = str(settings["mask"]) if "mask" in settings else None
-            if mask is not None:
-                worded = mask.startswith(WORD)
-                mask = word(mask.removeprefix(WORD)) if worded else brought[mask][1]
+            mask = _mask(settings, brought)
             also = cast("EditOptions", {**options, **extra, "mask": mask})
             steps = pipe.stream_edit(picture, prompt, **also)
         elif extra or "mask" in settings:
@@ -108,6 +105,13 @@ def stream(
             steps = pipe.stream(prompt, **options)
     notes += [str(each.message) for each in told if str(each.message) not in notes]
     return _with(pipe, adapters, steps) if adapters else steps
+
+
+def _mask(settings: Mapping[str, Any], brought: Brought) -> Mask | None:
+    if "mask" not in settings:
+        return None
+    told = str(settings["mask"])
+    return said(told) or brought[told][1]
 
 
 def _with(pipe: Pipeline, adapters: Sequence[Adapter], steps: Iterator[Step]) -> Iterator[Step]:

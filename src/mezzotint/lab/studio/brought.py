@@ -6,9 +6,9 @@ from typing import Any
 from PIL import Image
 
 from mezzotint.lab.studio.guides import NAME, guides, written
+from mezzotint.pipeline.editing.masks import said
 
 OF_EDITS = ("picture", "mask")
-WORD = "word:"  # begins a mask that is no picture, but where one shows a word
 
 Brought = Mapping[str, tuple[str, Image.Image]]
 """By the names that were asked for: the names of their pixels, and the pictures."""
@@ -18,11 +18,11 @@ def pictures(settings: Mapping[str, Any]) -> set[str]:
     """The names of all of them.
 
     Raises:
-        InputError: its guides are not to be read.
+        InputError: its guides, or its mask in words, are not to be read.
     """
-    given = [settings.get(each) for each in OF_EDITS if "picture" in settings]
-    given += [guide.picture for guide in guides(settings)]
-    return {str(each) for each in given if each and not str(each).startswith(WORD)}
+    given = [str(settings[each]) for each in OF_EDITS if each in settings and "picture" in settings]
+    of_edits = {each for each in given if said(each) is None}
+    return of_edits | {guide.picture for guide in guides(settings) if guide.picture}
 
 
 def renamed(settings: Mapping[str, Any], brought: Brought) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def choices(pipe: Pipeline) -> dict[str, Any]:
         "can": {
             "draw": beside is None,
             "edit": True,
-            "mask": beside is None or beside.masked,
+            "word": not instructs(family),
+            "relevant": beside is None or instructs(family),
             "needs_mask": beside is not None and beside.masked,
             "expand": beside is None or beside.masked,
             "source": beside is None,

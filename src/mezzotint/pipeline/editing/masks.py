@@ -91,3 +91,31 @@ def relevant(share: float = SHARE) -> Relevant:
     if not 0 < share < 1:
         raise InputError(f"relevant:{share:g}: give a share between 0 and 1, such as {SHARE}")
     return Relevant(float(share))
+
+
+def said(text: str) -> Box | Found | None:
+    """A mask in words: box:L,T,R,B, word:WORD, relevant or relevant:SHARE; None if it is neither.
+
+    Raises:
+        InputError: it begins as one of these, and is none.
+    """
+    kind, _, rest = text.partition(":")
+    match kind:
+        case "box":
+            numbers = [_number(text, part) for part in rest.split(",")]
+            if len(numbers) != 4:
+                raise InputError(f"{text}: give four numbers, such as box:0.1,0.2,0.5,0.9")
+            return box(*numbers)
+        case "word":
+            return word(rest)
+        case "relevant":
+            return relevant(_number(text, rest)) if rest else relevant()
+        case _:
+            return None
+
+
+def _number(said: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{said}: {text.strip()!r} is no number") from None

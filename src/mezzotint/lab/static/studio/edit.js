@@ -2,10 +2,11 @@
 
 import { brush } from "/static/brush.js";
 import { $, bring, make } from "/static/lab.js";
-import { editing } from "./form.js";
+import { editing, isUsual } from "./form.js";
 import { address, input } from "./gallery.js";
 
-const WORD = "word:"; // begins a mask that is no picture
+const WORD = "word:"; // begins a mask in words, as does
+const RELEVANT = "relevant";
 
 const state = { can: {}, picture: null, brush: null };
 
@@ -27,6 +28,7 @@ export async function resume({ picture, mask, instruct }) {
   try {
     await begun(picture, input(picture), "what it was made of");
     if (mask?.startsWith(WORD)) $("mask-word").value = mask.slice(WORD.length);
+    else if (mask === RELEVANT) $("relevant").checked = true;
     else if (mask) state.brush?.load(await image(input(mask)));
   } catch {
     say("A picture that it was made of is no longer here.");
@@ -47,10 +49,8 @@ async function begun(picture, src, words) {
   $("begins").textContent = `: ${words}`;
   $("edit").open = true;
   $("started").hidden = false;
-  if (state.can.mask) {
-    state.brush = brush($("brush"), { label: "Where to paint anew", changed: told });
-    state.brush.show(shown);
-  } else $("brush").replaceChildren(shown);
+  state.brush = brush($("brush"), { label: "Where to paint anew", changed: told });
+  state.brush.show(shown);
   $("edit").scrollIntoView({ block: "nearest" });
 }
 
@@ -71,6 +71,7 @@ export function leave() {
   $("started").hidden = true;
   for (const id of ["begins", "brought", "masked"]) $(id).textContent = "";
   $("mask-word").value = "";
+  $("relevant").checked = false;
   $("brush").replaceChildren();
 }
 
@@ -78,6 +79,8 @@ export function leave() {
 export async function values() {
   if (!state.picture) return {};
   const asked = { ...editing(), picture: state.picture };
+  // a picture goes back to noise by a sampler that can, unless another is asked for
+  if (asked.source && isUsual("sampler")) asked.sampler = "";
   const mask = await masked();
   if (mask) asked.mask = mask;
   if ($("instruct").checked) asked.instruct = "true";
@@ -87,7 +90,7 @@ export async function values() {
 async function masked() {
   if (state.brush?.share()) return (await bring(await state.brush.blob())).picture;
   const word = $("mask-word").value.trim();
-  return word ? WORD + word : null;
+  return word ? WORD + word : $("relevant").checked && RELEVANT;
 }
 
 export function setUp(can) {
@@ -95,7 +98,8 @@ export function setUp(can) {
   $("edit").hidden = !can.edit;
   $("edit").open = !can.draw;
   $("instructs").hidden = !can.instruct;
-  $("worded").hidden = !can.mask;
+  $("worded").hidden = !can.word;
+  $("relevance").hidden = !can.relevant;
   $("start").addEventListener("change", () => {
     if ($("start").files[0]) withFile($("start").files[0]);
     $("start").value = "";

@@ -148,6 +148,8 @@ export function usual() {
   fill(Object.fromEntries(said.map(({ name }) => [name, byDefault(control(name))])));
 }
 
+export const isUsual = (name) => control(name)?.value === byDefault(control(name));
+
 function byDefault(shown) {
   if (shown.tagName !== "SELECT") return shown.defaultValue;
   return ([...shown.options].find((each) => each.defaultSelected) ?? shown.options[0]).value;
