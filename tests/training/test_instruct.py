@@ -19,6 +19,7 @@ from mezzotint.errors import InputError
 from mezzotint.families import storybook
 from mezzotint.families.base import Model
 from mezzotint.families.editing import instructed
+from mezzotint.models.clip import CLIPText
 from mezzotint.models.unet import UNet
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training import sighted
@@ -70,7 +71,7 @@ def make(tiny_model: Model, tmp_path: Path):
     def task(release: str = "", network: UNet | None = None) -> InstructTask:
         network = network or deepcopy(tiny_model.network).requires_grad_(False)
         family = replace(tiny_model.family, release=release)
-        model = replace(tiny_model, network=network, family=family)
+        model = replace(deepcopy(tiny_model), network=network, family=family)
         turned = Turned(model)
         shown = [Shown(PICTURE, OTHER, NIGHT), Shown(OTHER, PICTURE, "add a hat")]
         torch.manual_seed(0)
@@ -105,7 +106,9 @@ def learnt(task: InstructTask, steps: int, rate: float = 1e-2) -> None:
 @torch.no_grad()
 def test_nothing_is_changed_before_the_first_step_to_the_bit(make, tiny_model: Model, release: str):
     task = make(release)
-    own = Pipeline(tiny_model, "tiny").generate(NIGHT, seed=1, steps=2).latents
+    family = task.model.family
+    usual = {"seed": 1, "steps": 2, "cfg": family.cfg, "sampler": family.sampler}
+    own = Pipeline(tiny_model, "tiny").generate(NIGHT, **usual).latents
     assert torch.equal(edited(task), own)
     assert torch.equal(edited(task, OTHER, image_cfg=4.0), own)
     task.first.weight[0, 0] = 0.1
@@ -140,6 +143,14 @@ def test_a_lora_learns_or_all_of_the_network(make):
         assert task.unet.conv_in.weight.shape[1] == 4
         others = (task.model.autoencoder, task.model.encoders[0].network)
         assert all(weight.grad is None for each in others for weight in each.parameters())
+
+
+@pytest.mark.parametrize(("release", "learns"), [("", True), ("sd1", False)])
+def test_how_instructions_are_read_is_learnt_of_ours_alone(make, release: str, learns: bool):
+    task = make(release)
+    told = task.model.encode_prompts([NIGHT])
+    learnt(task, 2)
+    assert torch.equal(task.model.encode_prompts([NIGHT]).context, told.context) != learns
 
 
 # what is seen
@@ -252,6 +263,7 @@ def test_the_file_makes_the_variant_that_was_trained(tmp_path: Path):
     model, _ = tiny_storybook([NIGHT])
     storybook.save(model, tmp_path / "base")
     base = storybook.load(tmp_path / "base")  # packed, as the variant's network will be
+    base_read = base.encode_prompts([NIGHT]).context
     turned = Turned(base)
     torch.manual_seed(0)
     task = InstructTask(RECIPE, 0, turned, turned, [""] * 4, [], base, tmp_path)
@@ -273,13 +285,18 @@ def test_the_file_makes_the_variant_that_was_trained(tmp_path: Path):
     change = (own - plain).norm()
     assert change > 0.05 * plain.norm()
     assert (loaded - own).norm() < 0.1 * change
+    read, reads = (each.encode_prompts([NIGHT]).context for each in (task.model, pipe.model))
+    moved = (read - base_read).norm()
+    assert moved > 0.05 * base_read.norm()
+    assert (reads - read).norm() < 0.1 * moved
     assert (edited(task, OTHER) - own).norm() > 0.1 * change
 
 
 def test_the_real_file_is_small_enough_to_ship():
     with torch.device("meta"):
         network = UNet(storybook.SIZES.unet)
-        lora = LowRank({"network": network}, INSTRUCT.task.rank)
+        parts = {"network": network, "text": CLIPText(storybook.SIZES.text)}
+        lora = LowRank(parts, INSTRUCT.task.rank)
     bytes_ = sum(weight.numel() + 4 * len(weight) for weight in lora.parameters())
     assert bytes_ + 2 * network.conv_in.weight.numel() < 4_000_000
 
@@ -374,5 +391,6 @@ def test_pictures_of_sizes_that_do_not_fit_are_refused_in_a_line(pairs: Path, tm
 def test_families_that_obey_differ_in_what_is_beside(tiny_model: Model):
     ours, theirs = (made(tiny_model.family) for made in (storybook.obeying, instructed))
     assert ours.name == theirs.name == "tiny-instruct"
-    assert ours.beside.image_cfg == theirs.beside.image_cfg == 1.5
+    assert (ours.beside.image_cfg, theirs.beside.image_cfg) == (1.0, 1.5)
+    assert (ours.beside.keeps, theirs.beside.keeps) == (0.4, 0.0)
     assert ours.beside.channels is not theirs.beside.channels

@@ -28,7 +28,8 @@ class Change:
             help="Where to paint anew; the rest stays, bit for bit. A picture of IN's size, white "
             "there; box:0.1,0.2,0.5,0.9, its left, top, right and bottom, or in pixels; or "
             "word:fox, where IN shows a word of --source or PROMPT; or relevant, where PROMPT "
-            "changes what is seen, as an instruction or beside --source.",
+            "changes anything to speak of, as an instruction or beside --source; relevant:0 is all "
+            "of IN.",
         ),
     ] = None
     strength: Annotated[
@@ -52,7 +53,10 @@ class Change:
     ] = False
     image_cfg: Annotated[
         float | None,
-        Option(help="How much InstructPix2Pix keeps to the picture.", show_default="1.5"),
+        Option(
+            help="How much InstructPix2Pix keeps to the picture.",
+            show_default="1.5; 1 with storybook-instruct",
+        ),
     ] = None
     source: Annotated[
         str | None,

@@ -70,12 +70,15 @@ class Beside:
             network always sees the picture.
         channels: (model, images (b, 3, H, W) in [−1, 1], masks (b, 1, H, W) of 0 and 1, or None) →
             what is joined (b, c, h, w).
+        keeps: share of the greatest difference from the picture; what comes out less different is
+            put back as it was, unless a mask says otherwise. 0 shows all as it is drawn.
     """
 
     purpose: str
     masked: bool
     image_cfg: float | None
     channels: "Callable[[Model, Tensor, Tensor | None], Tensor]"
+    keeps: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def _seen(model: Model, images: Tensor, masks: Tensor | None) -> Tensor:
     return model.encode_images(images)
 
 
-INSTRUCTION = replace(editing.INSTRUCTION, channels=_seen)
+INSTRUCTION = replace(editing.INSTRUCTION, channels=_seen, image_cfg=1.0, keeps=0.4)
 """Edits by instruction, told the picture by latents of zero mean and unit variance.
 
 Published checkpoints have it as the autoencoder makes it. Ours has moments of its own: scaled by
@@ -179,7 +179,8 @@ def load(path: Path, variant: str = "") -> Model:
 
 def obeying(family: Family) -> Family:
     """The family with a U-Net that does to a picture what the prompt says."""
-    return replace(editing.instructed(family), beside=INSTRUCTION)
+    told = editing.instructed(family)
+    return replace(told, cfg=1.5, sampler="euler_ancestral", beside=INSTRUCTION)
 
 
 def instructed(unet: UNetParams) -> UNetParams:

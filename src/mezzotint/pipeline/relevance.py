@@ -1,4 +1,6 @@
-"""Where in a picture an edit has something to do."""
+"""Where in a picture an edit has something to do, or has done it."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,15 +22,13 @@ def relevance_mask(
 ) -> Tensor:
     """Where the prompt changes what a picture is taken for, (1, 1, H, W) in [0, 1], soft at edges.
 
-    With an instruction, and nothing said as ``source``, it is the relevance of Mirzaei et al.
-    2308.08947, section 3.1; with what the picture shows as ``source`` it is the mask of DiffEdit
-    (Couairon et al. 2210.11427, section 3.2).
+    It is the mask of DiffEdit (Couairon et al. 2210.11427, section 3.2).
 
     Args:
         model: whose network looks, four times at each of both.
         latents: of the picture, clean, (1, c, h, w); H and W are its sides in pixels.
         prompt: what is asked for.
-        source: what it is compared with.
+        source: what the picture shows now.
         share: of the greatest change, from which on a place counts.
         dialect: of both.
     """
@@ -38,7 +38,28 @@ def relevance_mask(
         taken_for(model, reading.told, views)
         for reading in read(model, (source, prompt), Canvas(height, width), dialect)
     )
+    return _above_share(before, after, share, (height, width))
+
+
+def changed_mask(before: Tensor, after: Tensor, share: float, sides: tuple[int, int]) -> Tensor:
+    """Where a picture came out changed, (1, 1, H, W) in [0, 1], soft at edges.
+
+    Mirzaei et al. (2308.08947, section 3.1) ask the network instead, beforehand, what an
+    instruction changes. What was drawn answers more sharply, and no network has to look again.
+
+    Args:
+        before, after: latents (1, c, h, w).
+        share: of the greatest change, from which on a place counts.
+        sides: H and W.
+    """
+    return _above_share([before], [after], share, sides)
+
+
+def _above_share(
+    before: Sequence[Tensor], after: Sequence[Tensor], share: float, sides: tuple[int, int]
+) -> Tensor:
     apart = contrast(before, after)
     # where nothing changes at all, everything is as relevant
-    found = above(share, apart / apart.max()) if apart.any() else torch.ones_like(apart)
-    return resized(found, (height, width)).clamp(0, 1)
+    some = share > 0 and bool(apart.any())
+    found = above(share, apart / apart.max()) if some else torch.ones_like(apart)
+    return resized(found, sides).clamp(0, 1)

@@ -67,14 +67,15 @@ class EditOptions(Options, total=False):
     Attributes:
         mask: where it is painted anew: a picture of its size, white there, or its file; `mz.box`;
             `mz.word`; or `mz.relevant`. All else comes back bit for bit. Grey is a strength of its
-            own.
+            own. By default all of it, and ``mz.relevant()`` with storybook-instruct.
         strength: 0…1, share of the steps that are taken; of time, where steps are even in noise
             (karras). 0 gives the picture back, 1 begins with noise alone. By default 0.6, and 1
             with a mask, with ``expand``, with ``source`` and with models that see the picture.
         expand: how much it grows at the left, top, right and bottom, or one number for each side:
             shares of its width or height up to 1, and pixels above that.
         instruct: see that the model takes ``prompt`` as what to do, and refuse others.
-        image_cfg: how much InstructPix2Pix keeps to the picture, 0 to 100; 1.5 by default.
+        image_cfg: how much InstructPix2Pix keeps to the picture, 0 to 100; 1.5 by default,
+            and 1 with storybook-instruct.
         passes: how often each stretch of the steps is gone over, 1 to 20; more harmonise what is
             painted with what is around it, and take as many times longer. By default 1, and 4 with
             ``expand`` and models that were not made to see what is around.

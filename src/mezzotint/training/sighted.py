@@ -30,7 +30,7 @@ from mezzotint.training.data.pairs import (
 )
 from mezzotint.training.data.scenes import HELD_OUT_SEEDS
 from mezzotint.training.data.views import Kind
-from mezzotint.training.data.wordings import encoded
+from mezzotint.training.data.wordings import Reads, encoded, tokens
 from mezzotint.training.first_words import begin
 from mezzotint.training.journal import note, note_progress
 from mezzotint.training.process_group import Group
@@ -82,7 +82,8 @@ def build_ip_adapter(
         advice = "words are made of a picture by what is said of it: give a text beside each"
         refuse_unsaid(album.shots, "pictures", advice)
     shots = [replace(shot, companion=shot.file) for shot in album.shots]
-    train, held_out = _examples(recipe, shots, model, _vectors(eye), home, group)
+    reads = encoded(model)
+    train, held_out = _examples(recipe, shots, model, _vectors(eye), reads, home, group)
     return made(train, held_out, _shown(held_out), name="ip-adapter")
 
 
@@ -110,7 +111,9 @@ def build_instruct(
     album = read_album(source, note, "after")
     advice = "put what was asked for into before/{}.txt, beside the picture before"
     refuse_unsaid(album.shots, "pairs", advice)
-    train, held_out = _examples(recipe, album.shots, model, latents(model), home, group)
+    # of ours the text tower learns along
+    reads = encoded(model) if model.family.release else tokens(model)
+    train, held_out = _examples(recipe, album.shots, model, latents(model), reads, home, group)
     kinds = [""] * len(held_out)
     return InstructTask(task, recipe.seed, train, held_out, kinds, _shown(held_out), model, place)
 
@@ -146,14 +149,20 @@ def _world(
 
 
 def _examples(
-    recipe: Recipe, shots: Sequence[Shot], model: Model, seen: Maker, home: Path, group: Group
+    recipe: Recipe,
+    shots: Sequence[Shot],
+    model: Model,
+    seen: Maker,
+    reads: Reads,
+    home: Path,
+    group: Group,
 ) -> tuple[Examples, Examples]:
     made = examples(
         shots,
         model,
         recipe.pictures.size,
         home / "data" / "album",
-        encoded(model),
+        reads,
         group,
         warn=note,
         progress=note_progress,

@@ -40,6 +40,7 @@ def choices(pipe: Pipeline) -> dict[str, Any]:
             "edit": True,
             "word": not instructs(family),
             "relevant": beside is None or instructs(family),
+            "keeps": beside is not None and beside.keeps > 0,
             "needs_mask": beside is not None and beside.masked,
             "expand": beside is None or beside.masked,
             "source": beside is None,

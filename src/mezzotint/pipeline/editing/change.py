@@ -27,6 +27,13 @@ class Change:
     keep: float
 
     @property
+    def keeps(self) -> float | None:
+        """The share of a mask that shows only in what is drawn; None where there is no such."""
+        if isinstance(self.mask, Relevant) and self.source is None:
+            return self.mask.share
+        return None
+
+    @property
     def fields(self) -> dict[str, object]:
         """What a picture's metadata tell of it."""
         mask = str(self.mask) if isinstance(self.mask, Box | Found) else "a picture"
@@ -93,6 +100,8 @@ def checked(
         raise InputError(f"strength {strength}: give a number from 0, the picture, to 1, all new")
     if not strength and expand is not None:
         raise InputError("strength 0: what expand adds would stay empty, give more")
+    if mask is None and expand is None and beside is not None and beside.keeps:
+        mask = Relevant(beside.keeps)
     scale = _image_cfg(family, image_cfg)
     return Change(mask, float(strength), expand, scale, int(passes), source, keep)
 

@@ -20,7 +20,7 @@ from mezzotint.pipeline.editing.masks import Found, Mask, Word
 from mezzotint.pipeline.editing.outpaint import Expand, Window, margins, mirrored, windows
 from mezzotint.pipeline.editing.pictures import Fit, Size, laid_on, read, resized
 from mezzotint.pipeline.prompts import DIALECTS
-from mezzotint.pipeline.relevance import relevance_mask
+from mezzotint.pipeline.relevance import changed_mask, relevance_mask
 from mezzotint.pipeline.request import Options, Request, complete
 from mezzotint.pipeline.words import word_mask
 
@@ -38,6 +38,8 @@ class Edit:
         windows: what is painted, one after the other; one of all of it, if it has not grown.
         masked: whether some of it stays.
         begins: whether what is drawn begins with it.
+        keeps: share of the greatest change, from which on a place is shown as it was drawn; None
+            where all that is painted is.
     """
 
     model: Model
@@ -46,6 +48,7 @@ class Edit:
     windows: Sequence[Window]
     masked: bool
     begins: bool
+    keeps: float | None = None
 
     def ground(self, window: Window, so_far: Image.Image | None) -> Ground:
         """What a window is drawn over."""
@@ -54,9 +57,12 @@ class Edit:
         mask = self.fit.mask(window.mask).to(model.device) if self.masked else None
         sees = takes is not None and takes.masked
         holds = mask is not None and not sees
+        goes_on = self.begins or holds
+        seen = goes_on or self.keeps is not None
+        latents = model.encode_images(image) if seen else None
         return Ground(
-            shown=partial(self._shown, window, whole),
-            latents=model.encode_images(image) if self.begins or holds else None,
+            shown=partial(self._shown, window, whole, latents),
+            latents=latents if goes_on else None,
             mask=regions.in_latents(mask, model.factor) if mask is not None and holds else None,
             beside=None if takes is None else takes.channels(model, image, mask if sees else None),
         )
@@ -66,12 +72,18 @@ class Edit:
         image = self.fit.image(self.picture).to(self.model.device)
         return Ground(lambda _: self.picture.copy(), self.model.encode_images(image))
 
-    def _shown(self, window: Window, whole: Image.Image, latents: Tensor) -> Image.Image:
-        new = self.fit.picture(self.model.decode_latents(latents))
-        if not self.masked:
+    def _shown(
+        self, window: Window, whole: Image.Image, before: Tensor | None, latents: Tensor
+    ) -> Image.Image:
+        image = self.model.decode_latents(latents)
+        new, weight = self.fit.picture(image), window.weight
+        if self.keeps is not None and before is not None:
+            sides = (image.shape[2], image.shape[3])
+            weight = self.fit.grey(changed_mask(before, latents, self.keeps, sides).cpu())
+        elif not self.masked:
             return new
         done = whole.copy()
-        done.paste(regions.pasted(whole.crop(window.place), new, window.weight), window.place)
+        done.paste(regions.pasted(whole.crop(window.place), new, weight), window.place)
         return done
 
 
@@ -155,7 +167,7 @@ def _kept(
         size = request.width, request.height
         picture, fit = picture.resize(size, Image.Resampling.LANCZOS), Fit.of(size, family)
         region = None if region is None else resized(region, size)
-    if isinstance(mask, Found):
+    if isinstance(mask, Found) and change.keeps is None:
         latents = model.encode_images(fit.image(picture).to(model.device))
         region = fit.grey(_seen(model, latents, prompt, change.source, mask, request).cpu())
     if region is not None and family.beside is not None and family.beside.masked:
@@ -166,7 +178,7 @@ def _kept(
         own, new = (region == 0).float(), (region > 0).float()
         window = Window(place, region, regions.weights(own, new, FEATHER))
     begins = change.strength < 1 or change.source is not None
-    return Edit(model, picture, fit, [window], region is not None, begins), request
+    return Edit(model, picture, fit, [window], region is not None, begins, change.keeps), request
 
 
 def _seen(

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from mezzotint.adapters.pictures import Picture
 from mezzotint.errors import InputError
 
-SHARE = 0.25
+SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Relevant:
-    """Where what is asked for changes what the network takes the picture for."""
+    """Where an instruction, or the prompt beside ``source``, changes anything to speak of."""
 
     share: float
 
@@ -79,17 +79,20 @@ def word(text: str) -> Word:
 
 
 def relevant(share: float = SHARE) -> Relevant:
-    """A mask: where the prompt, an instruction or beside ``source``, changes what is seen.
+    """A mask: where the prompt, an instruction or beside ``source``, changes anything to speak of.
+
+    Beside ``source`` it is found before anything is drawn, by what the network takes the picture
+    for; of an edit by instruction afterwards, by how far what is drawn differs from the picture.
 
     Args:
-        share: of the greatest change, 0…1, from which on a place is painted anew. More is less of
-            the picture.
+        share: of the greatest change, from which on a place counts: 0, all of the picture, to just
+            below 1, less and less of it.
 
     Raises:
         InputError: it is no such share.
     """
-    if not 0 < share < 1:
-        raise InputError(f"relevant:{share:g}: give a share between 0 and 1, such as {SHARE}")
+    if not 0 <= share < 1:
+        raise InputError(f"relevant:{share:g}: give a share from 0 to below 1, such as {SHARE}")
     return Relevant(float(share))
 
 

@@ -2,8 +2,9 @@
 
 The picture's latents are joined to those that are drawn. The kernels that read them are zero at
 first, so training begins with the model's own pictures, to the bit. A model of the storybook family
-learns the rest as a LoRA, a small file that makes a variant of it; one of Stable Diffusion's shape
-learns whole, as InstructPix2Pix did, and becomes a checkpoint that diffusers loads.
+learns the rest as a LoRA, a small file that makes a variant of it: of its text tower too, which has
+read captions alone and not been told what to do. One of Stable Diffusion's shape learns whole but
+for its text encoder, as InstructPix2Pix did, and becomes a checkpoint that diffusers loads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from mezzotint.families.files.write_folder import write_widened
 from mezzotint.families.storybook import FIRST, INSTRUCT, LORAS, obeying
 from mezzotint.pipeline.pipeline import Pipeline
 from mezzotint.training.data.pairs import Shown
+from mezzotint.training.data.wordings import told_by
 from mezzotint.training.denoising import Times, denoising_losses
 from mezzotint.training.draw import Draw
 from mezzotint.training.images import sheet
@@ -100,7 +102,8 @@ class InstructTask:
         made = instructed if self.published else obeying
         self.model = replace(model, family=made(model.family))
         self.first = Widening(self.unet.conv_in, self.unet.conv_in.in_channels)
-        self.lora = None if self.published else LowRank({"network": self.unet}, recipe.rank)
+        learns = {name: model.modules[name] for name in ("network", "text")}
+        self.lora = None if self.published else LowRank(learns, recipe.rank)
         self.unet.requires_grad_(self.published)
         self.network = nn.ModuleDict({"first": self.first, "rest": self.lora or self.unet})
 
@@ -170,7 +173,8 @@ class InstructTask:
         before = batch["companions"]
         if self.published:  # these are told it as the autoencoder makes it, see ``editing.whole``
             before = before * model.latent_std + model.latent_mean
-        told = replace(asked(model, batch), beside=before * batch["seen"][:, None, None, None])
+        said = asked(model, batch) if self.published else told_by(model, batch)
+        told = replace(said, beside=before * batch["seen"][:, None, None, None])
         times = Times(recipe.times, recipe.times_mean, recipe.times_std)
         return denoising_losses(
             model, batch["latents"], told, draw, times, direction=recipe.direction, where=where

@@ -6,7 +6,7 @@ import { editing, isUsual } from "./form.js";
 import { address, input } from "./gallery.js";
 
 const WORD = "word:"; // begins a mask in words, as does
-const RELEVANT = "relevant";
+const RELEVANT = "relevant", ALL = "relevant:0";
 
 const state = { can: {}, picture: null, brush: null };
 
@@ -28,7 +28,7 @@ export async function resume({ picture, mask, instruct }) {
   try {
     await begun(picture, input(picture), "what it was made of");
     if (mask?.startsWith(WORD)) $("mask-word").value = mask.slice(WORD.length);
-    else if (mask === RELEVANT) $("relevant").checked = true;
+    else if (mask?.startsWith(RELEVANT)) $("relevant").checked = mask !== ALL;
     else if (mask) state.brush?.load(await image(input(mask)));
   } catch {
     say("A picture that it was made of is no longer here.");
@@ -71,7 +71,7 @@ export function leave() {
   $("started").hidden = true;
   for (const id of ["begins", "brought", "masked"]) $(id).textContent = "";
   $("mask-word").value = "";
-  $("relevant").checked = false;
+  $("relevant").checked = state.can.keeps;
   $("brush").replaceChildren();
 }
 
@@ -90,7 +90,9 @@ export async function values() {
 async function masked() {
   if (state.brush?.share()) return (await bring(await state.brush.blob())).picture;
   const word = $("mask-word").value.trim();
-  return word ? WORD + word : $("relevant").checked && RELEVANT;
+  if (word) return WORD + word;
+  if ($("relevant").checked) return RELEVANT;
+  return state.can.keeps && ALL; // what a model does unless it is told otherwise
 }
 
 export function setUp(can) {
@@ -100,6 +102,7 @@ export function setUp(can) {
   $("instructs").hidden = !can.instruct;
   $("worded").hidden = !can.word;
   $("relevance").hidden = !can.relevant;
+  $("relevant").checked = can.keeps;
   $("start").addEventListener("change", () => {
     if ($("start").files[0]) withFile($("start").files[0]);
     $("start").value = "";
