@@ -19,6 +19,9 @@ from mezzotint.evals.steering.measure import FILES, Counts, Measurement, Tools, 
 from mezzotint.evals.steering.personal import Personal
 from mezzotint.evals.steering.report import compared, page, table
 from mezzotint.evals.steering.studio import Part, Studio, Worn, contents, control, looks
+from mezzotint.families.storybook import obeying
+from mezzotint.models.unet import UNet
+from mezzotint.pipeline.pipeline import Pipeline
 
 BENCH = Path(__file__).parents[3] / "bench" / "steering.py"
 FOX = Image.new("RGB", (32, 32), "orange")
@@ -83,6 +86,24 @@ def test_an_edit_is_kept_by_its_picture_its_mask_and_its_words(studio):
     whole.paste(255, (0, 0, 32, 32))
     studio.edit(FOX, "a fox", 0, mask=whole)
     assert len({*studio.kept}) == 4
+
+
+@pytest.mark.parametrize("usual", [{"image_cfg": 2.0}, {"keeps": 0.9}])
+def test_an_edit_by_instruction_is_kept_by_what_its_family_does_unasked(studio, usual):
+    model = studio.pipe.model
+    network = UNet(replace(model.network.params, channels_in=8)).eval()
+    torch.manual_seed(0)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, mean=float(weight.ndim == 1), std=0.1)
+    obeys = replace(model, network=network, family=obeying(model.family))
+    beside = replace(obeys.family.beside, **usual)
+    other = replace(obeys, family=replace(obeys.family, beside=beside))
+    drawn = [
+        replace(studio, pipe=Pipeline(each, "obeys")).edit(FOX, "make it night", 0)
+        for each in (obeys, other)
+    ]
+    assert drawn[0].tobytes() != drawn[1].tobytes()
+    assert len({*studio.kept}) == 2
 
 
 def test_a_file_that_was_written_anew_is_another(tmp_path):

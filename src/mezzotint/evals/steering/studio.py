@@ -134,7 +134,9 @@ class Studio:
             name: looks(value) if isinstance(value, Image.Image) else value
             for name, value in how.items()
         }
-        told = ["edit", looks(picture), given, request, *(each.told for each in worn)]
+        beside = self.pipe.model.family.beside
+        usual = [] if beside is None else [beside.image_cfg, beside.keeps]
+        told = ["edit", looks(picture), given, request, *usual, *(each.told for each in worn)]
         return self._kept(
             told, worn, lambda: self.pipe.edit(picture, words, **how, **options).images[0], "edited"
         )
