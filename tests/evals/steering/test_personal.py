@@ -144,21 +144,6 @@ def test_what_one_takes_from_the_other_is_seen(album):
     assert found["oil"].found.value == 1
 
 
-def test_what_a_style_is_short_of_is_not_taken_from_a_character(album):
-    """Its LoRA draws another style than it should, and another place, whoever is in it."""
-
-    def draw(worn, prompt, seed):
-        (where,) = [each for each in PLAIN if each.seed == seed]
-        kinds = [each.character for each in worn if each.character and each.word in prompt]
-        if OIL in worn:
-            where = personal.replace(where, style="ink", place="village")
-        return album.picture(where.scene(kinds[0] if kinds else "fox"), SIZE)
-
-    section = stacked((LLAMA, OIL), draw, album.features, album, PLAIN, SIZE)
-    [found] = [f for f in section.findings if f.what == "llama: kept beside the other"]
-    assert found.found.value == pytest.approx(1)
-
-
 def test_who_does_nothing_alone_has_nothing_to_keep(album):
     def draw(worn, prompt, seed):
         return album.picture(PLAIN[0].scene("fox"), SIZE)

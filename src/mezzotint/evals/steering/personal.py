@@ -313,27 +313,18 @@ def stacked(
     """Draw with each of two adapters alone and with both, and see what is left of each's effect.
 
     A style is said after a character, in one prompt; two characters are drawn one after the other.
-    A character in a style is compared with true pictures in that style. An adapter's effect is how
-    much nearer to the truth it brings what is drawn of the same prompt without it: what the other
-    is short of, such as a style that it only half has, is in both.
+    A character in a style is compared with true pictures in that style.
     """
     findings: list[Finding] = []
     shown: list[list[Captioned]] = []
     for one in pair:
-        effects: list[list[float]] = []
+        scores: list[list[float]] = []
         for worn in ((one,), pair):
             texts = [_said(one, pair, worn, each) for each in asked]
-            others = [each for each in worn if each is not one]
-            drawn, without = (
-                [draw(some, text, each.seed) for text, each in zip(texts, asked, strict=True)]
-                for some in (worn, others)
-            )
-            marks, before = (
-                _marks(one, worn, some, features, judge, asked, size) for some in (drawn, without)
-            )
-            effects.append([new - old for new, old in zip(marks, before, strict=True)])
+            drawn = [draw(worn, text, each.seed) for text, each in zip(texts, asked, strict=True)]
+            scores.append(_effect(one, worn, drawn, features, judge, asked, size))
             shown.append([(image, " and ".join(each.name for each in worn)) for image in drawn])
-        alone, both = effects
+        alone, both = scores
         if sum(alone) <= 0:
             continue  # nothing to keep
         kept = f"{one.name}: kept beside the other"
@@ -353,7 +344,7 @@ def _said(one: Personal, pair: Sequence[Personal], worn: Sequence[Personal], whe
     return ", ".join([f"{subject.word} {where.said}" if subject else where.said, *styles])
 
 
-def _marks(
+def _effect(
     one: Personal,
     worn: Sequence[Personal],
     drawn: Sequence[Image.Image],
@@ -362,7 +353,7 @@ def _marks(
     asked: Sequence[Setting],
     size: int,
 ) -> list[float]:
-    """How much pictures show of an adapter, a number a setting; 1 is what a true picture has."""
+    """What an adapter did, a number a setting: 0 is nothing, 1 is what a true picture has."""
     if one.style:
         return [float(seen.style == one.style) for seen in judge.see(drawn)]
     style = next((each.style for each in worn if each.style), None)
